@@ -1,0 +1,94 @@
+package venue
+
+import "time"
+
+// Opaque identifiers. They are random, carry no meaning and are never reused.
+type (
+	UnitID  string
+	VenueID string
+	GroupID string
+)
+
+// Duty says how a unit's daily scan count reaches headquarters.
+type Duty string
+
+const (
+	DutyReports Duty = "reports" // it reports itself
+	DutyCovered Duty = "covered" // its nearest reporting ancestor reports for it
+	DutyExempt  Duty = "exempt"  // nobody expects a number, for a recorded reason
+)
+
+// Unit 单位 is an answerable organisation: a bureau, a school, a company, a
+// township. It owns venues, employs staff and, unless covered or exempt,
+// reports how often its codes were scanned.
+type Unit struct {
+	ID        UnitID
+	Name      string
+	ShortName string // what people call it in the group; may be empty
+	USCC      USCC
+	Parent    UnitID // "" at the top
+	Division  Division
+	Sectors   []string
+	Headcount int     // staff including logistics and property management
+	Group     GroupID // the office directors' group it reports in
+
+	Duty       Duty
+	DutyReason string
+	DutyUntil  Day // an exemption's last day; 0 = none set
+}
+
+// DutyOn is the duty in force on d: an exemption past its last day is over.
+func (u Unit) DutyOn(d Day) Duty {
+	if u.Duty == DutyExempt && u.DutyUntil != 0 && d > u.DutyUntil {
+		return DutyReports
+	}
+	return u.Duty
+}
+
+// Group is an office directors' chat group, bound to a division or a sector.
+type Group struct {
+	ID       GroupID
+	Name     string
+	Division Division
+	Sector   string
+	Webhook  []byte // the message-push key, sealed: whoever has it can post
+}
+
+// Binding ties a chat account to the unit it reports for. Chat accounts are
+// bound by a one-time code and re-bound when a person is replaced.
+type Binding struct {
+	Account ChatAccount
+	Unit    UnitID
+	Name    string // as the group knows the person
+	Since   time.Time
+}
+
+// Channel is a way by which words reach a person or a group.
+type Channel string
+
+const (
+	ChannelRobot     Channel = "wecom_robot"     // group robot; send to a GroupID
+	ChannelWeComApp  Channel = "wecom_app"       // WeCom app message; send to a userid
+	ChannelService   Channel = "service_account" // WeChat service account, one to one
+	ChannelSubscribe Channel = "wechat_mini"     // mini-program subscribe message
+	ChannelAlipay    Channel = "alipay_mini"     // Alipay template message
+)
+
+// ChatAccount is one person on one chat channel. ID is the WeCom userid (the
+// robot and the app share it) or, for the service account, the blind index of
+// the openid: an openid never appears in a document in clear.
+type ChatAccount struct {
+	Channel Channel
+	ID      string
+}
+
+// Key is the account's document id.
+func (a ChatAccount) Key() string { return string(a.Channel) + ":" + a.ID }
+
+// Territory 属地 answers for what happens in a division: its officers hear of a
+// red code at any of its doors.
+type Territory struct {
+	Division Division
+	Name     string
+	Officers []ChatAccount
+}
