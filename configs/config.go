@@ -27,6 +27,7 @@ type Config struct {
 	Store          Secret   `koanf:"store" literal:"public"`
 	Log            Log      `koanf:"log"`
 
+	PlatformsBase  string         `koanf:"platforms_base"`
 	WeChat         WeChat         `koanf:"wechat"`
 	ServiceAccount ServiceAccount `koanf:"service_account"`
 	WeCom          WeCom          `koanf:"wecom"`
@@ -40,8 +41,6 @@ type Config struct {
 	Notify       Notify            `koanf:"notify"`
 	DomainChecks map[string]string `koanf:"domain_checks"` // file name → content
 
-	Vault     Vault     `koanf:"vault"`
-	Access    Access    `koanf:"access"`
 	Retention Retention `koanf:"retention"`
 	Limits    Limits    `koanf:"limits"`
 }
@@ -61,7 +60,6 @@ type Log struct {
 type WeChat struct {
 	AppID  string `koanf:"app_id"`
 	Secret Secret `koanf:"secret"`
-	Base   string `koanf:"base"`
 }
 
 // ServiceAccount is the WeChat service account; off while AppID is empty.
@@ -77,7 +75,6 @@ type WeCom struct {
 	CorpID  string   `koanf:"corp_id"`
 	AgentID string   `koanf:"agent_id"`
 	Secret  Secret   `koanf:"secret"`
-	Base    string   `koanf:"base"`
 	App     Callback `koanf:"app"`
 	Robot   Robot    `koanf:"robot"`
 }
@@ -112,7 +109,6 @@ type Health struct {
 	Timeout     time.Duration `koanf:"timeout" range:"10ms..300ms"`
 	Reuse       time.Duration `koanf:"reuse" range:"0s..15s"`
 	BreakerOpen time.Duration `koanf:"breaker_open" range:"100ms..2s"`
-	Recheck     time.Duration `koanf:"recheck" range:"1s..60s"`
 }
 
 // Scan is the policy at a door.
@@ -120,9 +116,6 @@ type Scan struct {
 	Reply          time.Duration `koanf:"reply" range:"100ms..800ms"`
 	Companions     int           `koanf:"companions" range:"0..5"`
 	SentinelYellow string        `koanf:"sentinel_yellow" oneof:"restrict|hold|refuse"` // a venue.Decision's word
-	RequestMemory  time.Duration `koanf:"request_memory" range:"1h..24h"`
-	PaperCodeDays  int           `koanf:"paper_code_days" range:"1..30"`
-	DeviceMaxAge   time.Duration `koanf:"device_max_age" range:"10m..24h"`
 }
 
 // Consent is the notice that residents agree to.
@@ -235,37 +228,15 @@ type Retry struct {
 
 // SubscribeTemplates are template ids by kind of message; empty: not sent.
 type SubscribeTemplates struct {
-	Recheck  string `koanf:"recheck"`
-	Alarm    string `koanf:"alarm"`
-	Reminder string `koanf:"reminder"`
-}
-
-// Vault is how identities are sealed.
-type Vault struct {
-	Suite  string        `koanf:"suite" oneof:"intl|gm"`
-	Escrow time.Duration `koanf:"escrow" range:"1h..168h"`
-}
-
-// Access limits what officials may do.
-type Access struct {
-	Idle          time.Duration `koanf:"idle" range:"1m..15m"`
-	RevealsPerDay int           `koanf:"reveals_per_day" range:"1..500"`
+	Recheck string `koanf:"recheck"`
 }
 
 // Retention is how long things are kept (rules §6), in days where so named.
 type Retention struct {
-	VisitsDays  int           `koanf:"visits_days" range:"14..60"`
-	CountsDays  int           `koanf:"counts_days" range:"60..1100"`
-	VaultDays   int           `koanf:"vault_days" range:"14..180"`
-	CaseDays    int           `koanf:"case_days" range:"7..180"`
-	AuditDays   int           `koanf:"audit_days" range:"180..3650"`
-	Idempotency time.Duration `koanf:"idempotency" range:"24h..168h"`
-	Exports     time.Duration `koanf:"exports" range:"1h..72h"`
+	VisitsDays int `koanf:"visits_days" range:"14..60"`
 }
 
 // Limits are the largest request bodies, in bytes.
 type Limits struct {
-	Body       Size `koanf:"body" range:"16KiB..256KiB"`
-	DeviceBody Size `koanf:"device_body" range:"256KiB..16MiB"`
-	Upload     Size `koanf:"upload" range:"1MiB..64MiB"`
+	Body Size `koanf:"body" range:"16KiB..256KiB"`
 }

@@ -238,8 +238,7 @@ func TestOneFaultInATestConfiguration(t *testing.T) {
 		{"the digest at the deadline", `reports: {digest: "16:00"}`, "reports.digest: must be after"},
 		{"the one tap too late", `reports: {one_tap: "16:00"}`, "reports.one_tap: must be before"},
 		{"the digest at night", `reports: {digest: "22:00"}`, "reports.digest: falls into notify.quiet_hours"},
-		{"identities shorter than visits", "retention: {visits_days: 60, vault_days: 59}", "retention.vault_days: must not be less"},
-		{"a short audit", "retention: {audit_days: 179}", "retention.audit_days: must be within 180..3650"},
+		{"visits kept too short", "retention: {visits_days: 13}", "retention.visits_days: must be within 14..60"},
 		{"a division of five digits", "advice: {divisions: {41048: {}}}", "advice.divisions.41048: must be a division"},
 		{"a colour nobody knows", "advice: {divisions: {410482: {orange: [a]}}}", "advice.divisions.410482.orange: is no option"},
 		{"no advice for red", "advice: {default: {red: []}}", "advice.default.red: must have at least one"},
@@ -251,7 +250,7 @@ func TestOneFaultInATestConfiguration(t *testing.T) {
 		{"a folder for a secret", "wechat: {secret: file:/}", "wechat.secret: refers to a file that cannot be read"},
 		{"a device for a secret", "wechat: {secret: file:/dev/zero}", "wechat.secret: refers to a file that cannot be read"},
 		{"a variable not set", "wechat: {secret: env:NOWHERE}", "wechat.secret: refers to a variable that is not set"},
-		{"a platform's address with a query", "wechat: {base: 'http://a.example/?x=1'}", "wechat.base: must have no user, query"},
+		{"a platform's address with a query", "platforms_base: http://a.example/?x=1", "platforms_base: must have no user, query"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := faults(t, "test: true\n"+c.text+"\n")
@@ -274,15 +273,16 @@ func TestProduction(t *testing.T) {
 
 func TestProductionRefuses(t *testing.T) {
 	for _, c := range []struct{ name, variable, value, want string }{
-		{"a loopback WeChat", "WECHAT__BASE", "https://127.0.0.1:8081", "wechat.base: points at this machine"},
-		{"a plain http WeChat", "WECHAT__BASE", "http://api.weixin.qq.com", "wechat.base: must be https"},
+		{"a loopback WeChat", "PLATFORMS_BASE", "https://127.0.0.1:8081", "platforms_base: points at this machine"},
+		{"a plain http WeChat", "PLATFORMS_BASE", "http://api.weixin.qq.com", "platforms_base: must be https"},
+		{"simulators for WeChat", "PLATFORMS_BASE", "https://sim.example", "platforms_base: stands for simulators"},
 		{"a loopback Alipay", "ALIPAY__GATEWAY", "https://[::1]/gateway.do", "alipay.gateway: points at this machine"},
 		{"an Alipay called localhost", "ALIPAY__GATEWAY", "https://LOCALHOST./gateway.do", "alipay.gateway: points at this machine"},
-		{"a mapped loopback", "WECOM__BASE", "https://[::ffff:127.0.0.1]", "wecom.base: points at this machine"},
-		{"a loopback in short", "WECOM__BASE", "https://127.1", "wecom.base: points at this machine"},
-		{"a loopback as one number", "WECOM__BASE", "https://2130706433", "wecom.base: points at this machine"},
-		{"a loopback in hexadecimal", "WECOM__BASE", "https://0x7f.1", "wecom.base: points at this machine"},
-		{"the unspecified address", "WECOM__BASE", "https://0.0.0.0", "wecom.base: points at this machine"},
+		{"a mapped loopback", "ALIPAY__GATEWAY", "https://[::ffff:127.0.0.1]", "alipay.gateway: points at this machine"},
+		{"a loopback in short", "ALIPAY__GATEWAY", "https://127.1", "alipay.gateway: points at this machine"},
+		{"a loopback as one number", "ALIPAY__GATEWAY", "https://2130706433", "alipay.gateway: points at this machine"},
+		{"a loopback in hexadecimal", "ALIPAY__GATEWAY", "https://0x7f.1", "alipay.gateway: points at this machine"},
+		{"the unspecified address", "ALIPAY__GATEWAY", "https://0.0.0.0", "alipay.gateway: points at this machine"},
 		{"a plain http health service", "HEALTH__BASE", "http://10.1.2.3", "health.base: must be https"},
 		{"no health service", "HEALTH__BASE", "", "health.base: is missing"},
 		{"metrics for everybody", "OPS_LISTEN", "0.0.0.0:9090", "ops_listen: must be a loopback address"},
@@ -304,7 +304,7 @@ func TestProductionRefuses(t *testing.T) {
 	// The intranet of a government is not this machine.
 	load(t, production, append([]string{"VENUECODE_HEALTH__BASE=https://10.1.2.3/health"}, productionEnv...)...)
 	// A test may do all of it.
-	load(t, "test: true\nhost: 127.0.0.1:8080\nops_listen: 127.0.0.1:0\nlisten: 127.0.0.1:0\nwechat: {app_id: a, secret: clear, base: 'http://127.0.0.1:8081'}")
+	load(t, "test: true\nhost: 127.0.0.1:8080\nops_listen: 127.0.0.1:0\nlisten: 127.0.0.1:0\nplatforms_base: http://127.0.0.1:8081\nwechat: {app_id: a, secret: clear}")
 }
 
 func TestSecretsByReference(t *testing.T) {

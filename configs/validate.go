@@ -60,8 +60,10 @@ func (l *loader) addresses(c *Config) {
 	for _, p := range c.TrustedProxies {
 		l.proxy(p)
 	}
-	l.base("wechat.base", c.WeChat.Base, true)
-	l.base("wecom.base", c.WeCom.Base, true)
+	l.base("platforms_base", c.PlatformsBase, false)
+	if c.PlatformsBase != "" && !l.test && l.sound("platforms_base") {
+		l.fault("platforms_base", "stands for simulators; only with test: true")
+	}
 	l.base("alipay.gateway", c.Alipay.Gateway, true)
 	l.base("health.base", c.Health.Base, !l.test)
 }
@@ -235,12 +237,10 @@ var (
 // shapes catches a value pasted into the wrong place before a platform does.
 func (l *loader) shapes(c *Config) {
 	for key, id := range map[string]string{
-		"wechat.app_id":                       c.WeChat.AppID,
-		"service_account.app_id":              c.ServiceAccount.AppID,
-		"wecom.corp_id":                       c.WeCom.CorpID,
-		"notify.subscribe_templates.recheck":  c.Notify.SubscribeTemplates.Recheck,
-		"notify.subscribe_templates.alarm":    c.Notify.SubscribeTemplates.Alarm,
-		"notify.subscribe_templates.reminder": c.Notify.SubscribeTemplates.Reminder,
+		"wechat.app_id":                      c.WeChat.AppID,
+		"service_account.app_id":             c.ServiceAccount.AppID,
+		"wecom.corp_id":                      c.WeCom.CorpID,
+		"notify.subscribe_templates.recheck": c.Notify.SubscribeTemplates.Recheck,
 	} {
 		if !platformID.MatchString(id) {
 			l.fault(key, "must be letters, digits, _ and -, at most 128")
@@ -367,9 +367,6 @@ func (l *loader) durations(c *Config) {
 	}
 	order("notify.retry.max", "notify.retry.first", c.Notify.Retry.Max >= c.Notify.Retry.First)
 	order("notify.retry.give_up", "notify.retry.max", c.Notify.Retry.GiveUp >= c.Notify.Retry.Max)
-	order("retention.vault_days", "retention.visits_days", c.Retention.VaultDays >= c.Retention.VisitsDays)
-	order("retention.counts_days", "retention.visits_days", c.Retention.CountsDays >= c.Retention.VisitsDays)
-	order("retention.idempotency", "scan.request_memory", c.Retention.Idempotency >= c.Scan.RequestMemory)
 }
 
 var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
@@ -417,7 +414,7 @@ func (l *loader) consent(c *Consent, r Retention) {
 	}
 	fill := map[string]string{
 		"{version}": c.Version, "{operator}": c.Operator, "{contact}": c.Contact,
-		"{visits_days}": strconv.Itoa(r.VisitsDays), "{vault_days}": strconv.Itoa(r.VaultDays),
+		"{visits_days}": strconv.Itoa(r.VisitsDays),
 	}
 	c.Text = placeholder.ReplaceAllStringFunc(c.Text, func(p string) string {
 		if _, known := fill[p]; !known {
