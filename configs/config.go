@@ -19,6 +19,7 @@ func DefaultYAML() []byte { return slices.Clone(defaults) }
 type Config struct {
 	Test           bool     `koanf:"test"`
 	Host           string   `koanf:"host"`
+	Division       string   `koanf:"division"`
 	Listen         string   `koanf:"listen"`
 	OpsListen      string   `koanf:"ops_listen"`
 	TrustedProxies []string `koanf:"trusted_proxies" count:"0..64"`

@@ -26,6 +26,7 @@ import (
 // production is a file that may be used, with secrets by reference.
 const production = `
 host: code.ruzhou.gov.cn
+division: "410482"
 wechat: {app_id: wx0123456789abcdef, secret: "env:WX"}
 health: {base: https://health.henan.example, credential: "env:HEALTH"}
 consent: {operator: 汝州市疫情防控指挥部, contact: 0375-0000000}
@@ -87,7 +88,7 @@ func TestDefaultsAloneAreNoProduction(t *testing.T) {
 	for _, text := range []string{"", "# nothing yet\n", string(DefaultYAML())} {
 		got := keys(faults(t, text))
 		slices.Sort(got)
-		want := []string{"consent.contact", "consent.operator", "health.base", "health.credential", "host", "wechat.app_id"}
+		want := []string{"consent.contact", "consent.operator", "division", "health.base", "health.credential", "host", "wechat.app_id"}
 		if !slices.Equal(got, want) {
 			t.Errorf("got faults %v, want %v", got, want)
 		}

@@ -57,6 +57,12 @@ func (l *loader) addresses(c *Config) {
 	if l.sound("listen", "ops_listen") && c.Listen == c.OpsListen && !strings.HasSuffix(c.Listen, ":0") {
 		l.fault("ops_listen", "must differ from listen")
 	}
+	switch {
+	case c.Division == "" && !l.test:
+		l.fault("division", "is missing")
+	case c.Division != "" && (len(c.Division) != 6 || !division.MatchString(c.Division)):
+		l.fault("division", "must be a division's code of 6 digits")
+	}
 	for _, p := range c.TrustedProxies {
 		l.proxy(p)
 	}

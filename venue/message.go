@@ -29,6 +29,7 @@ type Message struct {
 	Digest  *Digest
 	Verdict *VerdictFacts
 	Alarm   *AlarmFacts
+	Recheck *RecheckFacts
 }
 
 // Recipient is where a message goes. For a group, ID is its GroupID; for WeCom
@@ -47,8 +48,9 @@ type UnitMention struct {
 	Shown    int      // the platform's number, one tap only
 }
 
-// Digest is a group's day in numbers. Doubtful is a number, not names: an
-// unsigned difference in public would be an accusation.
+// Digest is a group's day in numbers; Due = Reported + Late + Missing. Doubtful
+// is a number, not names: an unsigned difference in public would be an
+// accusation.
 type Digest struct {
 	Due, Reported, Late, Missing, Exempt, Covered, Doubtful int
 	MissingNames                                            []string
@@ -73,4 +75,11 @@ type AlarmFacts struct {
 	At                   time.Time
 	ScanID               string
 	Recheck              bool // it was unknown at the door and turned out red
+}
+
+// RecheckFacts tell a resident what asking again has shown.
+type RecheckFacts struct {
+	Venue  string
+	At     time.Time // of the scan
+	Health Health
 }

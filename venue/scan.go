@@ -63,6 +63,16 @@ func (d Decision) String() string {
 // MarshalText writes the decision's word.
 func (d Decision) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
+// ParseDecision reads a decision's word; anything else is none.
+func ParseDecision(s string) Decision {
+	for d, w := range decisionWords {
+		if s == w {
+			return Decision(d)
+		}
+	}
+	return DecisionNone
+}
+
 // Direction of a passage. Unknown counts as in where a rule needs one.
 type Direction uint8
 
