@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/venuecode/venuecode/venue"
+)
+
+// BindCodes makes and redeems the one-time codes by which a chat account is
+// bound to a unit. Only a keyed hash of a code is kept.
+type BindCodes struct {
+	rows     Collection[BindCodeRow]
+	registry *Registry
+	blind    func(kind, value string) string
+	random   io.Reader
+	clock    venue.Clock // civil
+}
+
+// BindCodeLife is how long a code may be redeemed.
+const BindCodeLife = 24 * time.Hour
+
+// NewBindCodes opens it. blind is the vault's keyed hash.
+func NewBindCodes(docs Documents, registry *Registry, blind func(kind, value string) string, random io.Reader, civil venue.Clock) *BindCodes {
+	return &BindCodes{NewCollection[BindCodeRow](docs, BindCodeRows), registry, blind, random, civil}
+}
+
+// Make makes a code for a unit: eight characters, 40 random bits, good once and
+// for BindCodeLife. venue.ErrNotFound if there is no such unit.
+func (b *BindCodes) Make(ctx context.Context, unit venue.UnitID) (string, error) {
+	if _, err := b.registry.Unit(ctx, unit); err != nil {
+		return "", err
+	}
+	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	raw := make([]byte, 8)
+	if _, err := io.ReadFull(b.random, raw); err != nil {
+		return "", fmt.Errorf("make bind code: %w", err)
+	}
+	for i, r := range raw {
+		raw[i] = alphabet[r%32]
+	}
+	code := string(raw)
+	return code, b.rows.Insert(ctx, b.id(code), BindCodeRow{Unit: string(unit), Expires: b.clock.Now().Add(BindCodeLife)})
+}
+
+func (b *BindCodes) id(code string) string { return b.blind("bind_code", code) }
+
+// Bind redeems a code. A code that is wrong, used or too old is a
+// *venue.Invalid; the same account may repeat its own.
+func (b *BindCodes) Bind(ctx context.Context, account venue.ChatAccount, code string) (venue.Binding, error) {
+	code = strings.NewReplacer(" ", "", "-", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(venue.Fold(code)))
+	refused := &venue.Invalid{Field: "bind_code", Reason: "refused"}
+	now := b.clock.Now()
+	row, err := b.rows.Update(ctx, b.id(code), false, func(r *BindCodeRow) error {
+		if r.UsedBy != account.Key() && (r.UsedBy != "" || now.After(r.Expires)) {
+			return refused
+		}
+		r.UsedBy = account.Key()
+		return nil
+	})
+	if errors.Is(err, venue.ErrNotFound) {
+		return venue.Binding{}, refused
+	} else if err != nil {
+		return venue.Binding{}, err
+	}
+	binding := venue.Binding{Account: account, Unit: venue.UnitID(row.Value.Unit), Since: now}
+	return binding, b.registry.Bind(ctx, binding)
+}

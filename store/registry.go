@@ -1,0 +1,294 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/checkin"
+)
+
+// Registry knows units, venues, doors and who answers for them. Finding a door
+// stays out of the store: a bounded cache serves it, emptied when the registry's
+// version has changed, which is looked at every couple of seconds.
+type Registry struct {
+	units       Collection[venue.Unit]
+	groups      Collection[venue.Group]
+	venues      Collection[venue.Venue]
+	doors       Collection[venue.Door]
+	tenures     Collection[venue.Tenure]
+	bindings    Collection[venue.Binding]
+	territories Collection[venue.Territory]
+	meta        Collection[MetaRow]
+
+	machine venue.Clock
+	places  *lru.Cache[venue.Code, checkin.Place]
+	version atomic.Int64 // of what the cache holds
+	looked  atomic.Int64 // unix ms, machine: when the version was last looked at
+}
+
+const (
+	cachedPlaces  = 1 << 15
+	lookEvery     = 2 * time.Second // another process's change is seen within this, and a read
+	registryVer   = "registry"
+	absentDoorKey = "-" // looked up for malformed codes, so that they cost the same
+)
+
+// NewRegistry opens the registry.
+func NewRegistry(docs Documents, machine venue.Clock) *Registry {
+	places, _ := lru.New[venue.Code, checkin.Place](cachedPlaces)
+	return &Registry{
+		units:       NewCollection[venue.Unit](docs, Units),
+		groups:      NewCollection[venue.Group](docs, Groups),
+		venues:      NewCollection[venue.Venue](docs, Venues),
+		doors:       NewCollection[venue.Door](docs, Doors),
+		tenures:     NewCollection[venue.Tenure](docs, Tenures),
+		bindings:    NewCollection[venue.Binding](docs, Bindings),
+		territories: NewCollection[venue.Territory](docs, Territories),
+		meta:        NewCollection[MetaRow](docs, Meta),
+		machine:     machine, places: places,
+	}
+}
+
+// Resolve finds the place of a door that may be scanned. Malformed ("" stands
+// for it), unknown and revoked codes are all venue.ErrNotFound after the same
+// look-up.
+func (r *Registry) Resolve(ctx context.Context, code venue.Code) (checkin.Place, error) {
+	if err := r.refresh(ctx); err != nil {
+		return checkin.Place{}, err
+	}
+	if p, ok := r.places.Get(code); ok {
+		return p, nil
+	}
+	id := string(code)
+	if id == "" {
+		id = absentDoorKey
+	}
+	door, err := r.doors.Get(ctx, id)
+	if err != nil {
+		return checkin.Place{}, err
+	}
+	v, err := r.venues.Get(ctx, string(door.Value.Venue))
+	if err != nil {
+		return checkin.Place{}, err
+	}
+	if !door.Value.Status.Scannable() || !v.Value.Status.Scannable() {
+		return checkin.Place{}, fmt.Errorf("door is not in use: %w", venue.ErrNotFound)
+	}
+	p := checkin.Place{Door: door.Value, Venue: v.Value}
+	r.places.Add(code, p)
+	return p, nil
+}
+
+// refresh empties the cache if the registry changed since it was filled.
+func (r *Registry) refresh(ctx context.Context) error {
+	now, looked := r.machine.Now().UnixMilli(), r.looked.Load()
+	if now-looked < lookEvery.Milliseconds() || !r.looked.CompareAndSwap(looked, now) {
+		return nil
+	}
+	row, err := r.meta.Get(ctx, registryVer)
+	if err != nil && !errors.Is(err, venue.ErrNotFound) {
+		r.looked.Store(looked)
+		return fmt.Errorf("read registry version: %w", err)
+	}
+	if r.version.Swap(row.Value.Value) != row.Value.Value {
+		r.places.Purge()
+	}
+	return nil
+}
+
+// changed tells every process that the registry changed.
+func (r *Registry) changed(ctx context.Context) error {
+	_, err := r.meta.Update(ctx, registryVer, true, func(m *MetaRow) error { m.Value++; return nil })
+	r.places.Purge()
+	return err
+}
+
+// Unit reads a unit; venue.ErrNotFound.
+func (r *Registry) Unit(ctx context.Context, id venue.UnitID) (venue.Unit, error) {
+	row, err := r.units.Get(ctx, string(id))
+	return row.Value, err
+}
+
+// Children lists the units directly below one, by id.
+func (r *Registry) Children(ctx context.Context, id venue.UnitID) ([]venue.Unit, error) {
+	return values(r.units.All(ctx, Query{Index: "parent", Equal: []any{string(id)}}))
+}
+
+// UnitsOf lists the units that report in a group, by id.
+func (r *Registry) UnitsOf(ctx context.Context, group venue.GroupID) ([]venue.Unit, error) {
+	return values(r.units.All(ctx, Query{Index: "group", Equal: []any{string(group)}}))
+}
+
+// Groups lists the office directors' groups, by id.
+func (r *Registry) Groups(ctx context.Context) ([]venue.Group, error) {
+	return values(r.groups.All(ctx, Query{}))
+}
+
+// Group reads a group; venue.ErrNotFound.
+func (r *Registry) Group(ctx context.Context, id venue.GroupID) (venue.Group, error) {
+	row, err := r.groups.Get(ctx, string(id))
+	return row.Value, err
+}
+
+// Tenures lists which doors a unit owned, and when, oldest first.
+func (r *Registry) Tenures(ctx context.Context, unit venue.UnitID) ([]venue.Tenure, error) {
+	return values(r.tenures.All(ctx, Query{Index: "unit", Equal: []any{string(unit)}}))
+}
+
+// Accounts lists the chat accounts bound to a unit.
+func (r *Registry) Accounts(ctx context.Context, unit venue.UnitID) ([]venue.ChatAccount, error) {
+	rows, err := r.bindings.All(ctx, Query{Index: "unit", Equal: []any{string(unit)}})
+	var accounts []venue.ChatAccount
+	for _, row := range rows {
+		accounts = append(accounts, row.Value.Account)
+	}
+	return accounts, err
+}
+
+// Binding tells which unit a chat account reports for; venue.ErrNotFound.
+func (r *Registry) Binding(ctx context.Context, account venue.ChatAccount) (venue.Binding, error) {
+	row, err := r.bindings.Get(ctx, account.Key())
+	return row.Value, err
+}
+
+// Officers lists who answers for a division: those of its most specific
+// territory that has any.
+func (r *Registry) Officers(ctx context.Context, d venue.Division) ([]venue.ChatAccount, error) {
+	for _, n := range []int{12, 9, 6, 4, 2} {
+		if n > len(d) {
+			continue
+		}
+		row, err := r.territories.Get(ctx, string(d[:n]))
+		if errors.Is(err, venue.ErrNotFound) {
+			continue
+		}
+		if err != nil || len(row.Value.Officers) > 0 {
+			return row.Value.Officers, err
+		}
+	}
+	return nil, nil
+}
+
+// Registered is everything that one call puts into the registry.
+type Registered struct {
+	Territories []venue.Territory
+	Groups      []venue.Group
+	Units       []venue.Unit
+	Venues      []venue.Venue
+	Doors       []venue.Door
+	Bindings    []venue.Binding
+	Since       time.Time // from when on the units own their doors
+}
+
+// Put writes new entries and overwrites known ones by their id. It can be run
+// again after a failure. A door that changes hands ends the old tenure.
+func (r *Registry) Put(ctx context.Context, in Registered) error {
+	var err error
+	for _, v := range in.Territories {
+		err = errors.Join(err, set(ctx, r.territories, string(v.Division), v))
+	}
+	for _, v := range in.Groups {
+		err = errors.Join(err, set(ctx, r.groups, string(v.ID), v))
+	}
+	for _, v := range in.Units {
+		err = errors.Join(err, set(ctx, r.units, string(v.ID), v))
+	}
+	for _, v := range in.Venues {
+		err = errors.Join(err, set(ctx, r.venues, string(v.ID), v))
+	}
+	for _, v := range in.Bindings {
+		err = errors.Join(err, set(ctx, r.bindings, v.Account.Key(), v))
+	}
+	for _, v := range in.Doors {
+		err = errors.Join(err, r.putDoor(ctx, v, in.Since))
+	}
+	return errors.Join(err, r.changed(ctx))
+}
+
+// putDoor writes the tenures first: run again, it finds them done.
+func (r *Registry) putDoor(ctx context.Context, d venue.Door, since time.Time) error {
+	old, err := r.doors.Get(ctx, string(d.Code))
+	if err != nil && !errors.Is(err, venue.ErrNotFound) {
+		return err
+	}
+	if err != nil || old.Value.Unit != d.Unit {
+		if err == nil {
+			rows, err := r.tenures.All(ctx, Query{Index: "unit", Equal: []any{string(old.Value.Unit)}})
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				if row.Value.Door == d.Code && row.Value.Until.IsZero() {
+					row.Value.Until = since
+					if _, err := r.tenures.Replace(ctx, row); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		id := string(d.Code) + ":" + strconv.FormatInt(since.UnixMilli(), 10)
+		if err := set(ctx, r.tenures, id, venue.Tenure{Door: d.Code, Unit: d.Unit, Since: since}); err != nil {
+			return err
+		}
+	}
+	return set(ctx, r.doors, string(d.Code), d)
+}
+
+// Bind ties a chat account to a unit; whoever it reported for before, it does no
+// longer.
+func (r *Registry) Bind(ctx context.Context, b venue.Binding) error {
+	return set(ctx, r.bindings, b.Account.Key(), b)
+}
+
+// UnitNames lists the names of all units, for telling whether a line of chat
+// names one.
+func (r *Registry) UnitNames(ctx context.Context) (map[venue.UnitID][]string, error) {
+	names := map[venue.UnitID][]string{}
+	for row, err := range r.units.Find(ctx, Query{}) {
+		if err != nil {
+			return nil, err
+		}
+		u := row.Value
+		names[u.ID] = slices.DeleteFunc([]string{u.Name, u.ShortName}, func(s string) bool { return s == "" })
+	}
+	return names, nil
+}
+
+// Doors lists every door with its place, in the order of the codes.
+func (r *Registry) Doors(ctx context.Context) ([]checkin.Place, error) {
+	rows, err := r.doors.All(ctx, Query{})
+	if err != nil {
+		return nil, err
+	}
+	var places []checkin.Place
+	for _, row := range rows {
+		v, err := r.venues.Get(ctx, string(row.Value.Venue))
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, checkin.Place{Door: row.Value, Venue: v.Value})
+	}
+	return places, nil
+}
+
+// set writes v under id whatever was there.
+func set[T any](ctx context.Context, c Collection[T], id string, v T) error {
+	_, err := c.Update(ctx, id, true, func(old *T) error { *old = v; return nil })
+	return err
+}
+
+func values[T any](rows []Row[T], err error) ([]T, error) {
+	var out []T
+	for _, row := range rows {
+		out = append(out, row.Value)
+	}
+	return out, err
+}

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"time"
+
+	"github.com/venuecode/venuecode/venue"
+)
+
+// The collections. A document's id is named with each.
+var (
+	Units        = Schema{Name: "units", Indexes: []Index{{Name: "parent", Fields: []string{"parent"}}, {Name: "group", Fields: []string{"group"}}}}                  // UnitID → venue.Unit
+	Groups       = Schema{Name: "groups"}                                                                                                                             // GroupID → venue.Group
+	Venues       = Schema{Name: "venues", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}}}                                                                 // VenueID → venue.Venue
+	Doors        = Schema{Name: "doors", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}, {Name: "name", Fields: []string{"venue", "name"}, Unique: true}}} // Code → venue.Door
+	Tenures      = Schema{Name: "tenures", Indexes: []Index{{Name: "unit", Fields: []string{"unit", "since"}}}}                                                       // door:since ms → venue.Tenure
+	Persons      = Schema{Name: "persons"}                                                                                                                            // person id → PersonRow
+	PersonIDs    = Schema{Name: "person_ids"}                                                                                                                         // blind index → PersonIDRow
+	Accounts     = Schema{Name: "accounts", Indexes: []Index{{Name: "person", Fields: []string{"person"}}}}                                                           // blind index of app and openid → AccountRow
+	Bindings     = Schema{Name: "bindings", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}}}                                                               // ChatAccount.Key → venue.Binding
+	BindCodeRows = Schema{Name: "bind_codes"}                                                                                                                         // keyed hash of the code → BindCodeRow
+	Reports      = Schema{Name: "reports", Indexes: []Index{{Name: "day", Fields: []string{"day", "unit"}}}}                                                          // unit:day → venue.Report
+	Stages       = Schema{Name: "stages"}                                                                                                                             // day:stage → StageRow
+	Outbox       = Schema{Name: "outbox", Indexes: []Index{{Name: "due", Fields: []string{"state", "due"}}}}                                                          // message id → OutboxRow
+	Callbacks    = Schema{Name: "callbacks", Indexes: []Index{{Name: "at", Fields: []string{"at"}}}}                                                                  // channel:msgid → CallbackRow
+	Rechecks     = Schema{Name: "rechecks"}                                                                                                                           // scan id → RecheckRow
+	Meta         = Schema{Name: "meta"}                                                                                                                               // name → MetaRow
+	Territories  = Schema{Name: "territories"}                                                                                                                        // division code → venue.Territory
+)
+
+// Schemas lists every collection; an engine is opened with it.
+var Schemas = []Schema{
+	Units, Groups, Venues, Doors, Tenures, Persons, PersonIDs, Accounts, Bindings, BindCodeRows,
+	Reports, Stages, Outbox, Callbacks, Rechecks, Meta, Territories,
+}
+
+// PersonRow is one person, sealed under a key of their own that is wrapped
+// under their division's key.
+type PersonRow struct {
+	Key      []byte // the person's own key, wrapped
+	Name     []byte // sealed
+	IDType   string // "resident_id"
+	IDNumber []byte // sealed
+	Phone    []byte // sealed; empty for a companion who never registered
+	Division string // whose key wraps Key
+	Consent  string // version agreed to; empty for a companion
+	Created  time.Time
+	LastDay  int32 // the last day of a registration or renewal, for retention
+}
+
+// PersonIDRow leads from a blind index (of an ID number) to the person.
+type PersonIDRow struct {
+	Person string
+	Epoch  int32 // of the index key
+}
+
+// AccountRow is one mini-program account.
+type AccountRow struct {
+	App     string // "wechat" or "alipay"
+	OpenID  []byte // sealed
+	Person  string // "" until registered
+	Created time.Time
+}
+
+// BindCodeRow is a one-time code by which a chat account binds to a unit.
+type BindCodeRow struct {
+	Unit    string
+	Expires time.Time
+	UsedBy  string // ChatAccount.Key; "" while unused
+}
+
+// StageRow remembers that a stage of a day was reached.
+type StageRow struct {
+	At   time.Time // when it ran, civil
+	Fate string    // daily.Fate: sent, late, skipped
+}
+
+// States of a message in the outbox.
+const (
+	OutboxPending = "pending"
+	OutboxSent    = "sent"
+	OutboxDead    = "dead"    // never deliverable; a person must look
+	OutboxDropped = "dropped" // nothing left to say when its turn came
+)
+
+// OutboxRow is a message that should go out, with what became of it: a line of
+// the ledger.
+type OutboxRow struct {
+	Message  venue.Message
+	State    string
+	Due      time.Time // next attempt, civil
+	Posted   time.Time
+	Attempts int
+	Parts    int       // parts already delivered, of a message too long for one
+	Sent     time.Time // zero until sent
+	Outcome  string    // last failure in words of ours; no identities, no URLs
+}
+
+// CallbackRow remembers the answer given to one chat message, so that the same
+// message again gets the same answer and is one report.
+type CallbackRow struct {
+	At    time.Time
+	Reply string
+}
+
+// RecheckRow is the outcome of asking again for a colour that was unknown at
+// the door. The scan itself never changes.
+type RecheckRow struct {
+	Health   venue.Health
+	HealthAt time.Time
+	At       time.Time
+}
+
+// MetaRow keeps a single value by name: a version, a cursor.
+type MetaRow struct {
+	Value int64
+	Text  string
+}
