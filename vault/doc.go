@@ -1,0 +1,17 @@
+// Package vault keeps identities sealed.
+//
+// A person is a random number. Name, phone and ID number lie sealed under a key
+// of the person's own; an ID number is found again through a keyed blind index.
+// A scan row carries a pseudonym that holds for one day and a reference to the
+// person sealed under that day's key, so that without the keys a dump links
+// nobody across days, and without a day's key that day can be read by no one.
+//
+// Keys live in a folder of their own, never beside the data:
+//
+//	root.key      stands for a hardware module; wraps everything else
+//	keyring.json  wrapped keys: index, request, session, document, one for each
+//	              division and one, random and underived, for each day
+//
+// Every sealed value names its suite and its key, so that keys can be rotated
+// and suites changed without touching what is stored.
+package vault
