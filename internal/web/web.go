@@ -1,0 +1,207 @@
+// Package web is what every HTTP door shares: one fiber configuration, one
+// place where an error becomes a status and a sentence, and the traps of fiber
+// closed once.
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/recover"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/venuecode/venuecode/venue"
+)
+
+// Options of an app.
+type Options struct {
+	Name      string
+	BodyLimit int // bytes; larger bodies are refused with 413
+	Proxies   []string
+	Machine   venue.Clock
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer // nil: none
+}
+
+// New makes a fiber app.
+func New(o Options) *fiber.App {
+	app := fiber.New(fiber.Config{
+		AppName: o.Name, DisableStartupMessage: true,
+		Immutable: true, // strings of a request outlive it; without this they alias its buffers
+		BodyLimit: o.BodyLimit, ReadBufferSize: 8 << 10,
+		ReadTimeout: 10 * time.Second, WriteTimeout: 15 * time.Second, IdleTimeout: 60 * time.Second,
+		Concurrency: 20000, CaseSensitive: true,
+		ProxyHeader: "X-Real-IP", EnableTrustedProxyCheck: true, TrustedProxies: o.Proxies, EnableIPValidation: true,
+		ErrorHandler: respond(o.Log),
+	})
+	app.Use(recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: func(c *fiber.Ctx, v any) {
+		o.Log.Error("handler panicked", "route", c.Route().Path) // never the value: it may hold a person's data
+	}}))
+	app.Use(plainBodies)
+	if o.Metrics != nil {
+		app.Use(measure(o.Metrics, o.Machine))
+	}
+	return app
+}
+
+// plainBodies refuses compressed request bodies: fiber inflates them past the
+// body limit (199 KB became 200 MB).
+func plainBodies(c *fiber.Ctx) error {
+	if len(c.Request().Header.Peek(fiber.HeaderContentEncoding)) > 0 {
+		return fiber.ErrUnsupportedMediaType
+	}
+	return c.Next()
+}
+
+func measure(reg prometheus.Registerer, clock venue.Clock) fiber.Handler {
+	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "venuecode_http_seconds", Help: "Time to answer, by route and status class.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+	}, []string{"route", "class"})
+	reg.MustRegister(seconds)
+	return func(c *fiber.Ctx) error {
+		start := clock.Now()
+		err := c.Next()
+		status := c.Response().StatusCode()
+		if err != nil {
+			status, _ = statusOf(err)
+		}
+		seconds.WithLabelValues(c.Route().Path, strconv.Itoa(status/100)+"xx").Observe(clock.Now().Sub(start).Seconds())
+		return err
+	}
+}
+
+// Deadline is the context of a handler: fiber never cancels a request, so the
+// deadline is ours to set.
+func Deadline(c *fiber.Ctx, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.UserContext(), d)
+}
+
+// Error is a refusal with a code of its own that clients may rely on.
+type Error struct {
+	Status  int
+	Code    string
+	Message string // Chinese, for the person
+}
+
+func (e *Error) Error() string { return e.Code }
+
+// Refusals that no sentinel of package venue stands for.
+var (
+	ErrBadJSON       = &Error{fiber.StatusBadRequest, "bad_json", "请求内容无法识别，请更新小程序后重试"}
+	ErrUnauthorized  = &Error{fiber.StatusUnauthorized, "unauthorized", "登录已失效，请重新打开小程序"}
+	ErrNotRegistered = &Error{fiber.StatusForbidden, "not_registered", "请先完成实名登记"}
+	ErrCodeInvalid   = &Error{fiber.StatusNotFound, "code_invalid", "场所码无效，请联系场所工作人员"}
+)
+
+type errorBody struct {
+	Error errorDetail `json:"error"`
+}
+
+type errorDetail struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Field   string `json:"field,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// respond is the one place where an error becomes a status and a sentence. The
+// person sees the sentence; the log, for faults of ours, the chain.
+func respond(log *slog.Logger) fiber.ErrorHandler {
+	return func(c *fiber.Ctx, err error) error {
+		status, detail := statusOf(err)
+		if status >= 500 {
+			log.Error("request failed", "route", c.Route().Path, "status", status, "error", err)
+		}
+		if status == fiber.StatusServiceUnavailable || status == fiber.StatusTooManyRequests {
+			c.Set(fiber.HeaderRetryAfter, "2")
+		}
+		if status == fiber.StatusRequestEntityTooLarge || status == fiber.StatusUnsupportedMediaType {
+			c.Context().SetConnectionClose() // the rest of the body must not be read as the next request
+		}
+		return c.Status(status).JSON(errorBody{detail})
+	}
+}
+
+func statusOf(err error) (int, errorDetail) {
+	var own *Error
+	var invalid *venue.Invalid
+	var frame *fiber.Error
+	switch {
+	case errors.As(err, &own):
+		return own.Status, errorDetail{Code: own.Code, Message: own.Message}
+	case errors.As(err, &invalid):
+		return fiber.StatusUnprocessableEntity, errorDetail{"invalid_field", fieldSentence(invalid), invalid.Field, invalid.Reason}
+	case errors.Is(err, venue.ErrInvalid):
+		return fiber.StatusUnprocessableEntity, errorDetail{Code: "invalid", Message: "填写的内容有误，请检查后重试"}
+	case errors.Is(err, venue.ErrConflict):
+		return fiber.StatusConflict, errorDetail{Code: "conflict", Message: "与已有记录不一致，请核对后重试"}
+	case errors.Is(err, venue.ErrExists):
+		return fiber.StatusConflict, errorDetail{Code: "exists", Message: "已存在，请勿重复提交"}
+	case errors.Is(err, venue.ErrNotFound):
+		return fiber.StatusNotFound, errorDetail{Code: "not_found", Message: "没有找到"}
+	case errors.Is(err, venue.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return fiber.StatusServiceUnavailable, errorDetail{Code: "unavailable", Message: "系统繁忙，请稍候重试"}
+	case errors.As(err, &frame):
+		return frame.Code, frameDetail(frame.Code)
+	}
+	return fiber.StatusInternalServerError, errorDetail{Code: "internal", Message: "系统出现故障，请稍候重试"}
+}
+
+func frameDetail(status int) errorDetail {
+	switch status {
+	case fiber.StatusNotFound:
+		return errorDetail{Code: "not_found", Message: "没有找到"}
+	case fiber.StatusMethodNotAllowed:
+		return errorDetail{Code: "method_not_allowed", Message: "不支持的请求方式"}
+	case fiber.StatusRequestEntityTooLarge:
+		return errorDetail{Code: "too_large", Message: "提交的内容过大"}
+	case fiber.StatusUnsupportedMediaType:
+		return errorDetail{Code: "unsupported_encoding", Message: "不接受压缩的请求内容"}
+	case fiber.StatusRequestHeaderFieldsTooLarge:
+		return errorDetail{Code: "header_too_large", Message: "请求头过大"}
+	}
+	if status >= 500 {
+		return errorDetail{Code: "internal", Message: "系统出现故障，请稍候重试"}
+	}
+	return errorDetail{Code: "bad_request", Message: "请求无法识别"}
+}
+
+var fieldNames = map[string]string{
+	"name": "姓名", "id_number": "证件号码", "id_type": "证件类型", "phone": "手机号", "phone_code": "手机号授权",
+	"consent": "同意告知书", "code": "场所码", "login_code": "登录凭证", "request_id": "请求编号", "app": "应用",
+	"direction": "进出方向", "presence": "到场方式", "companions": "同行人", "link": "场所码链接",
+}
+
+var reasonWords = map[string]string{
+	"required": "不能为空", "check": "校验不通过，请核对", "date": "中的日期不正确", "future": "中的日期不正确",
+	"length": "长度不符合要求", "too_many": "人数超过上限", "twice": "重复填写", "self": "不能填写本人",
+	"proof": "未经平台验证", "expired": "已过期，请重新获取", "sequence": "：请提供18位证件号码",
+	"character": "含有不能使用的字符", "host": "不是本平台的链接",
+}
+
+func fieldSentence(e *venue.Invalid) string {
+	field, ok := fieldNames[e.Field]
+	if !ok {
+		field = "填写的内容"
+	}
+	reason, ok := reasonWords[e.Reason]
+	if !ok {
+		reason = "格式不正确，请检查"
+	}
+	return field + reason
+}
+
+// Bearer is the token of an Authorization header, or "".
+func Bearer(c *fiber.Ctx) string {
+	token, ok := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
+	if !ok {
+		return ""
+	}
+	return token
+}
