@@ -1,0 +1,86 @@
+package miniapp
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/vault"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/checkin"
+)
+
+// Platform is one app's side of a login: WeChat's or Alipay's.
+type Platform interface {
+	// Login exchanges a login code for the openid; venue.ErrInvalid for a code
+	// that is wrong or used, venue.ErrUnavailable if the platform is silent.
+	Login(ctx context.Context, code string) (openid string, err error)
+	// Phone exchanges what the phone button gave for the verified number.
+	Phone(ctx context.Context, code string) (venue.Phone, error)
+}
+
+// Handler serves residents. Its fields are set once, before Routes.
+type Handler struct {
+	Platforms map[string]Platform // "wechat", "alipay"
+	Tokens    Tokens
+	People    *vault.People
+	Checkin   *checkin.Service
+	Doors     checkin.Doors
+	Clock     venue.Clock // civil
+
+	Host         string        // of the links in printed codes
+	Reply        time.Duration // the whole answer to a scan: at most 800 ms
+	Consent      string        // version of the notice in force
+	ConsentText  string
+	DomainChecks map[string]string // file name → content, for the platforms' domain checks
+	NoOp         bool              // serve the benchmark's no-op endpoint
+}
+
+// Routes adds the residents' routes.
+func (h *Handler) Routes(app fiber.Router) {
+	api := app.Group("/api/v1")
+	api.Post("/sessions", h.login)
+	api.Get("/consent", h.consent)
+	api.Put("/me", h.register)
+	api.Get("/me", h.me)
+	api.Post("/scans", h.scan)
+	api.Get("/codes/:code", h.code)
+	if h.NoOp {
+		api.Post("/noop", h.noop)
+	}
+	app.Get("/v/:file.txt", h.domainCheck)
+	app.Get("/v/:code", h.door)
+	app.Get("/:file.txt", h.domainCheck)
+}
+
+// platformWait bounds a login or a phone exchange with the app's platform.
+const platformWait = 5 * time.Second
+
+// session is who calls; web.ErrUnauthorized without a valid token.
+func (h *Handler) session(c *fiber.Ctx) (Session, error) {
+	return Read(h.Tokens, web.Bearer(c), h.Clock.Now())
+}
+
+// resident is the registered person who calls. A token made before they
+// registered names only the account.
+func (h *Handler) resident(ctx context.Context, c *fiber.Ctx) (venue.PersonID, error) {
+	s, err := h.session(c)
+	if err != nil || !s.Person.IsZero() {
+		return s.Person, err
+	}
+	person, err := h.People.OfAccount(ctx, s.Account)
+	if isNotFound(err) {
+		return person, web.ErrNotRegistered
+	}
+	return person, err
+}
+
+func decode(c *fiber.Ctx, into any) error {
+	if json.Unmarshal(c.Request().Body(), into) != nil {
+		return web.ErrBadJSON
+	}
+	return nil
+}

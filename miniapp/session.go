@@ -1,0 +1,67 @@
+package miniapp
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/venue"
+)
+
+// Tokens seals and opens session tokens.
+type Tokens interface {
+	SealToken(claims []byte) (string, error)
+	OpenToken(token string) ([]byte, error)
+}
+
+// Session is what a bearer token says: an account of an app and, once
+// registered, the person. It is complete in itself; no store is asked.
+type Session struct {
+	App     string // "wechat" or "alipay"
+	Account string // blind index of app and openid
+	Person  venue.PersonID
+	Expires time.Time
+}
+
+// SessionLife is how long a session lasts on the civil clock.
+const SessionLife = 30 * 24 * time.Hour
+
+// Claims: version (1), app (1), account (16), person (16), expiry (8, unix ms).
+const accountSize, claimsSize = 16, 1 + 1 + 16 + 16 + 8
+
+var appNumbers = map[string]byte{"wechat": 1, "alipay": 2}
+
+// Issue makes the token of a session.
+func Issue(t Tokens, s Session) (string, error) {
+	account, err := base64.RawURLEncoding.DecodeString(s.Account)
+	if err != nil || len(account) != accountSize {
+		return "", fmt.Errorf("account id of %d bytes: %w", len(account), venue.ErrInvalid)
+	}
+	claims := make([]byte, 0, claimsSize)
+	claims = append(claims, 1, appNumbers[s.App])
+	claims = append(claims, account...)
+	claims = append(claims, s.Person[:]...)
+	claims = binary.BigEndian.AppendUint64(claims, uint64(s.Expires.UnixMilli()))
+	return t.SealToken(claims)
+}
+
+// Read opens a token; web.ErrUnauthorized for a forged, foreign or expired one.
+func Read(t Tokens, token string, now time.Time) (s Session, err error) {
+	claims, err := t.OpenToken(token)
+	if err != nil || len(claims) != claimsSize || claims[0] != 1 {
+		return s, web.ErrUnauthorized
+	}
+	s.App = "wechat"
+	if claims[1] == appNumbers["alipay"] {
+		s.App = "alipay"
+	}
+	s.Account = base64.RawURLEncoding.EncodeToString(claims[2 : 2+accountSize])
+	copy(s.Person[:], claims[2+accountSize:])
+	s.Expires = time.UnixMilli(int64(binary.BigEndian.Uint64(claims[claimsSize-8:])))
+	if !now.Before(s.Expires) {
+		return Session{}, web.ErrUnauthorized
+	}
+	return s, nil
+}
