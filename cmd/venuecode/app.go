@@ -1,0 +1,476 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/venuecode/venuecode/bot"
+	"github.com/venuecode/venuecode/configs"
+	"github.com/venuecode/venuecode/health"
+	"github.com/venuecode/venuecode/internal/schedule"
+	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/miniapp"
+	"github.com/venuecode/venuecode/notifier"
+	"github.com/venuecode/venuecode/platform"
+	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/store/embedded"
+	"github.com/venuecode/venuecode/vault"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/checkin"
+	"github.com/venuecode/venuecode/venue/daily"
+)
+
+// machine is the real clock; the only call of time.Now in the program.
+var machine = venue.ClockFunc(time.Now)
+
+// app is the whole platform, wired. Nothing is decided here.
+type app struct {
+	config *configs.Config
+	log    *slog.Logger
+	clock  *schedule.Clock
+
+	engine    store.Engine
+	vault     *vault.Vault
+	registry  *store.Registry
+	people    *vault.People
+	bindCodes *store.BindCodes
+	health    *health.Client
+	runner    *schedule.Runner
+	stages    *daily.Stages
+
+	web, ops *fiber.App
+	control  *control
+	url      string
+	opsURL   string
+
+	ready   atomic.Bool
+	stop    context.CancelFunc
+	workers sync.WaitGroup
+}
+
+// newApp opens the memory and wires everything to it. The caller serves and
+// closes it.
+func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ *app, err error) {
+	a := &app{config: config, log: log, clock: clock}
+	if a.vault, err = vault.Open(config.KeysDir, rand.Reader); err != nil {
+		return nil, fmt.Errorf("open keys: %w", err)
+	}
+	if !config.Embedded() {
+		return nil, errors.New("store: only \"embedded\" is built in; the MongoDB engine is not there yet")
+	}
+	if a.engine, err = embedded.Open(embedded.Options{
+		Dir: filepath.Join(config.DataDir, "store"), Schemas: store.Schemas, Logger: log, Machine: machine,
+	}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.engine.Close())
+		}
+	}()
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.registry = store.NewRegistry(a.engine, machine)
+	a.people = vault.NewPeople(a.vault, a.engine, clock, venue.Division(config.Division))
+	a.bindCodes = store.NewBindCodes(a.engine, a.registry, a.vault.Blind, rand.Reader, clock)
+	a.runner = schedule.NewRunner(schedule.Options{Clock: clock, Log: log, Metrics: metrics})
+
+	platforms, err := openPlatforms(config)
+	if err != nil {
+		return nil, err
+	}
+	reporting := store.NewReporting(a.engine, a.vault)
+	service, stages := a.daily(reporting)
+	a.stages = stages
+	outbox := a.notifier(platforms, stages, metrics)
+	service.Outbox = outbox
+	if clock.Mode() == schedule.Real {
+		// What the chat platform says it sent before we ran counts from then (D8).
+		started := machine.Now()
+		service.Down = func(from, _ time.Time) bool { return from.Before(started) }
+	}
+
+	check, recheck := a.checkin(outbox)
+	a.runner.Add(plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{&settling{service: service, clock: clock}})
+
+	options := web.Options{
+		Name: "venuecode", BodyLimit: int(config.Limits.Body), Proxies: config.TrustedProxies,
+		Machine: machine, Log: log, Metrics: metrics,
+	}
+	a.web = web.New(options)
+	a.residents(check, platforms).Routes(a.web)
+	staff, err := a.staff(service, stages, reporting)
+	if err != nil {
+		return nil, err
+	}
+	staff.Routes(a.web)
+	a.web.Get("/openapi.json", serveOpenAPI)
+	a.ops = a.operations(metrics)
+	return a, nil
+}
+
+// platforms are the clients of WeChat, WeCom and Alipay that are switched on.
+type platforms struct {
+	wechat  *platform.WeChat
+	alipay  *platform.Alipay
+	service *platform.ServiceAccount
+	wecom   *platform.WeCom
+}
+
+func openPlatforms(c *configs.Config) (p platforms, err error) {
+	reach := platform.HTTP{Base: c.PlatformsBase}
+	if err := platform.Install(reach); err != nil {
+		return p, err
+	}
+	tokens := platform.NewMemory(machine)
+	var errs []error
+	keep := func(err error) { errs = append(errs, err) }
+	if c.WeChat.AppID != "" {
+		p.wechat, err = platform.NewWeChat(platform.WeChatConfig{AppID: c.WeChat.AppID, Secret: c.WeChat.Secret.Reveal(), Cache: tokens})
+		keep(err)
+	}
+	if c.ServiceAccount.AppID != "" {
+		p.service, err = platform.NewServiceAccount(platform.ServiceConfig{AppID: c.ServiceAccount.AppID, Secret: c.ServiceAccount.Secret.Reveal(), Cache: tokens})
+		keep(err)
+	}
+	p.wecom, err = platform.NewWeCom(platform.WeComConfig{CorpID: c.WeCom.CorpID, Secret: c.WeCom.Secret.Reveal(), AgentID: c.WeCom.AgentID, Cache: tokens})
+	keep(err)
+	if c.Alipay.AppID != "" {
+		p.alipay, err = platform.NewAlipay(platform.AlipayConfig{
+			AppID: c.Alipay.AppID, PrivateKey: c.Alipay.PrivateKey.Reveal(), AlipayPublicKey: c.Alipay.AlipayPublicKey.Reveal(),
+			PhoneKey: c.Alipay.PhoneKey.Reveal(), Gateway: c.Alipay.Gateway, HTTP: reach,
+		})
+		keep(err)
+	}
+	return p, errors.Join(errs...)
+}
+
+func (a *app) daily(reporting *store.Reporting) (*daily.Service, *daily.Stages) {
+	r := a.config.Reports
+	policy := daily.DefaultPolicy()
+	policy.Deadline = timeOfDay(r.Deadline)
+	policy.Window = policy.Deadline.String()
+	if r.Window == "midnight" {
+		policy.Window = daily.Midnight
+	}
+	policy.OneTap = []daily.TimeOfDay{timeOfDay(r.OneTap)}
+	policy.Reminders = nil
+	for _, t := range r.Reminders {
+		policy.Reminders = append(policy.Reminders, timeOfDay(t))
+	}
+	policy.Digest = timeOfDay(r.Digest)
+	policy.TolMin, policy.TolPercent = r.Tolerance.Min, r.Tolerance.Percent
+	policy.Withdraw, policy.Settle, policy.Max = r.Withdraw, r.Settle, r.Max
+
+	service := &daily.Service{
+		Policy: policy, Registry: a.registry, Counter: reporting, Sources: everythingArrived{}, Reports: reporting, Clock: a.clock,
+	}
+	return service, &daily.Stages{Service: service, Directory: a.registry, Log: reporting}
+}
+
+func timeOfDay(t configs.TimeOfDay) daily.TimeOfDay {
+	hour, minute := t.Clock()
+	return daily.TimeOfDay{Hour: hour, Minute: minute}
+}
+
+// everythingArrived: the only source is this server, whose records are there
+// when they happen. The spool and the gate devices add theirs.
+type everythingArrived struct{}
+
+func (everythingArrived) Waiting(context.Context, []venue.Span, time.Time) ([]string, error) {
+	return nil, nil
+}
+
+func (a *app) checkin(outbox checkin.Outbox) (*checkin.Service, *checkin.Recheck) {
+	c := a.config
+	a.health = health.New(health.Options{
+		Base: c.Health.Base, Credential: c.Health.Credential.Reveal(), Timeout: c.Health.Timeout,
+		Reuse: c.Health.Reuse, BreakerOpen: c.Health.BreakerOpen, Identify: a.people.Identity, Machine: machine, Log: a.log,
+	})
+	alarms := checkin.Alarms{Outbox: outbox, Clock: a.clock, Officers: a.registry.Officers}
+	recheck := &checkin.Recheck{
+		Scans: a.engine, Outcome: store.NewRechecked(a.engine), Health: a.health, Sealed: a.vault,
+		Doors: a.registry, Alarms: alarms, Clock: a.clock, Tell: a.tellResident(outbox),
+	}
+	return &checkin.Service{
+		Doors: a.registry, Health: a.health, People: a.people, Sealer: a.vault, Log: a.engine, Alarms: alarms, Clock: a.clock,
+		Policy: checkin.Policy{
+			SentinelYellow: venue.ParseDecision(c.Scan.SentinelYellow),
+			Companions:     c.Scan.Companions,
+			Words:          miniapp.Words(func(d venue.Division, h venue.Health) []string { return c.Advice.For(string(d), h) }),
+		},
+		Unknown: func(t time.Time) { recheck.Waiting(t); a.runner.Wake() },
+	}, recheck
+}
+
+// tellResident sends word to every mini-program account of a person whose held
+// code has been verified.
+func (a *app) tellResident(outbox checkin.Outbox) func(context.Context, venue.PersonID, venue.Scan, venue.Reading) error {
+	return func(ctx context.Context, person venue.PersonID, scan venue.Scan, reading venue.Reading) error {
+		to, err := a.people.Reachable(ctx, person)
+		if err != nil {
+			return err
+		}
+		place, err := a.registry.Resolve(ctx, scan.Door)
+		if err != nil && !errors.Is(err, venue.ErrNotFound) {
+			return err
+		}
+		var messages []venue.Message
+		for _, recipient := range to {
+			messages = append(messages, venue.Message{
+				ID: "recheck:" + scan.Key.ID() + ":" + string(recipient.Channel), Kind: venue.MessageRecheck, To: recipient,
+				Due: a.clock.Now(), Day: venue.DayOf(scan.At),
+				Recheck: &venue.RecheckFacts{Venue: place.Venue.Name, At: scan.At, Health: reading.Health},
+			})
+		}
+		return outbox.Post(ctx, messages...)
+	}
+}
+
+func (a *app) residents(check *checkin.Service, p platforms) *miniapp.Handler {
+	c := a.config
+	h := &miniapp.Handler{
+		Platforms: map[string]miniapp.Platform{}, Tokens: a.vault, People: a.people, Checkin: check, Doors: a.registry, Clock: a.clock,
+		Host: c.Host, Reply: c.Scan.Reply, Consent: c.Consent.Version, ConsentText: c.Consent.Text,
+		DomainChecks: c.DomainChecks, NoOp: c.Test,
+	}
+	if p.wechat != nil {
+		h.Platforms["wechat"] = opened{p.wechat}
+	}
+	if p.alipay != nil {
+		h.Platforms["alipay"] = opened{p.alipay}
+	}
+	return h
+}
+
+// serviceApp is how the service account's followers are told from the
+// mini-programs' users among the accounts.
+const serviceApp = "service_account"
+
+// staff is the door of those who report in chat.
+func (a *app) staff(service *daily.Service, stages *daily.Stages, reporting *store.Reporting) (*bot.Handler, error) {
+	c := a.config
+	h := &bot.Handler{
+		RobotNames: c.WeCom.Robot.Names, Contact: c.Consent.Contact, Policy: service.Policy,
+		Desk: service, Roll: stages, Reports: reporting, Directory: a.registry, Binder: a.bindCodes, Names: a.registry,
+		Memory: store.NewReplies(a.engine, a.clock),
+		// The account keeps the openid sealed, so that word can be sent back.
+		Blind: func(openid string) string {
+			id, _, err := a.people.Account(context.Background(), serviceApp, openid)
+			if err != nil {
+				a.log.Error("service account follower not kept", "error", err)
+			}
+			return id
+		},
+		Civil: a.clock, Machine: machine, Random: random, Log: a.log,
+	}
+	var errs []error
+	open := func(token, key configs.Secret, receiver string) *bot.Crypt {
+		if token.Reveal() == "" {
+			return nil
+		}
+		crypt, err := bot.NewCrypt(token.Reveal(), key.Reveal(), receiver)
+		errs = append(errs, err)
+		return crypt
+	}
+	h.Robot = open(c.WeCom.Robot.Token, c.WeCom.Robot.EncodingAESKey, "")
+	h.App = open(c.WeCom.App.Token, c.WeCom.App.EncodingAESKey, c.WeCom.CorpID)
+	h.Service = open(c.ServiceAccount.Token, c.ServiceAccount.EncodingAESKey, c.ServiceAccount.AppID)
+	return h, errors.Join(errs...)
+}
+
+// notifier is the way out for every word.
+func (a *app) notifier(p platforms, stages *daily.Stages, metrics prometheus.Registerer) *notifier.Notifier {
+	c := a.config.Notify
+	sinceMidnight := func(t configs.TimeOfDay) time.Duration { return time.Duration(t) * time.Minute }
+	senders := notifier.Senders{}
+	if p.wecom != nil {
+		senders.Group = p.wecom
+		if a.config.WeCom.CorpID != "" {
+			senders.App = p.wecom
+		}
+	}
+	if p.service != nil {
+		senders.Service = serviceSender{p.service}
+	}
+	if p.wechat != nil && c.SubscribeTemplates.Recheck != "" {
+		senders.Subscribe = cardSender{p.wechat.Subscribe, c.SubscribeTemplates}
+	}
+	if p.alipay != nil && c.SubscribeTemplates.Recheck != "" {
+		senders.Alipay = cardSender{p.alipay.Template, c.SubscribeTemplates}
+	}
+	return notifier.New(notifier.Options{
+		Outbox: store.NewCollection[store.OutboxRow](a.engine, store.Outbox), Clock: a.clock, Directory: directory{a},
+		Senders: senders, Fresh: stages.Fresh, Wake: a.runner.Wake, Log: a.log, Metrics: metrics,
+		Policy: notifier.Policy{
+			RobotPerMinute: c.RobotPerMinute, QuietFrom: sinceMidnight(c.QuietHours.From), QuietTo: sinceMidnight(c.QuietHours.To),
+			Deadline: sinceMidnight(a.config.Reports.Deadline), RetryFirst: c.Retry.First, RetryMax: c.Retry.Max, GiveUp: c.Retry.GiveUp,
+		},
+	})
+}
+
+// opened lets the door have the openid it logs in with; nobody else sees it.
+type opened struct {
+	platform interface {
+		Login(ctx context.Context, code string) (platform.OpenID, error)
+		Phone(ctx context.Context, code string) (venue.Phone, error)
+	}
+}
+
+func (o opened) Login(ctx context.Context, code string) (string, error) {
+	id, err := o.platform.Login(ctx, code)
+	return id.Reveal(), err
+}
+
+func (o opened) Phone(ctx context.Context, code string) (venue.Phone, error) {
+	return o.platform.Phone(ctx, code)
+}
+
+// plain makes a job that answers in plain numbers a work of the scheduler.
+type plain struct {
+	job interface {
+		Name() string
+		Next(context.Context) (time.Time, bool, error)
+		Run(ctx context.Context, now time.Time) (ran, deferred int, err error)
+	}
+}
+
+func (p plain) Name() string                                      { return p.job.Name() }
+func (p plain) Next(ctx context.Context) (time.Time, bool, error) { return p.job.Next(ctx) }
+func (p plain) Run(ctx context.Context, now time.Time) (schedule.Result, error) {
+	ran, deferred, err := p.job.Run(ctx, now)
+	return schedule.Result{Ran: ran, Deferred: deferred}, err
+}
+
+// settling judges again the reports that wait for a source to deliver.
+type settling struct {
+	service *daily.Service
+	clock   venue.Clock
+	due     time.Time
+}
+
+const settleEvery = 10 * time.Minute
+
+func (s *settling) Name() string { return "settle_reports" }
+
+func (s *settling) Next(context.Context) (time.Time, bool, error) {
+	if s.due.IsZero() {
+		return s.clock.Now(), true, nil
+	}
+	return s.due, true, nil
+}
+
+func (s *settling) Run(ctx context.Context, now time.Time) (ran, deferred int, err error) {
+	s.due = now.Add(settleEvery)
+	today := venue.DayOf(now)
+	for day := today - 2; day <= today+1; day++ {
+		changed, err := s.service.Settle(ctx, day)
+		if err != nil {
+			return ran, 1, err
+		}
+		ran += changed
+	}
+	return ran, 0, nil
+}
+
+// dayKeys makes tomorrow's key an hour before midnight, so that the first scan
+// of a day does not wait for a file.
+type dayKeys struct {
+	vault *vault.Vault
+	clock venue.Clock
+	made  venue.Day // the last day known to have a key
+}
+
+func (d *dayKeys) Name() string { return "day_keys" }
+
+func (d *dayKeys) Next(context.Context) (time.Time, bool, error) {
+	if d.made == 0 {
+		return d.clock.Now(), true, nil
+	}
+	return d.made.At(23, 0), true, nil
+}
+
+func (d *dayKeys) Run(_ context.Context, now time.Time) (ran, deferred int, err error) {
+	day := venue.DayOf(now.Add(time.Hour))
+	if err := d.vault.EnsureDay(day); err != nil {
+		return 0, 0, fmt.Errorf("make the key of a day: %w", err)
+	}
+	d.made = day
+	return 1, 0, nil
+}
+
+// serve listens and starts the background work. It returns once its addresses
+// take connections.
+func (a *app) serve(ctx context.Context, listener net.Listener) error {
+	ops, err := net.Listen("tcp", a.config.OpsListen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen for operations: %w", err), listener.Close())
+	}
+	if a.control, err = listenControl(a); err != nil {
+		return errors.Join(err, listener.Close(), ops.Close())
+	}
+	a.url, a.opsURL = "http://"+listener.Addr().String(), "http://"+ops.Addr().String()
+
+	ctx, a.stop = context.WithCancel(ctx)
+	a.workers.Go(func() { a.runner.Loop(ctx) })
+	a.workers.Go(func() { a.logEnd("web", a.web.Listener(listener)) })
+	a.workers.Go(func() { a.logEnd("operations", a.ops.Listener(ops)) })
+	a.ready.Store(true)
+	return nil
+}
+
+func (a *app) logEnd(what string, err error) {
+	if err != nil {
+		a.log.Error("server ended", "server", what, "error", err)
+	}
+}
+
+// close stops in order: no new visitors, requests under way finish, jobs stop,
+// the memory closes.
+func (a *app) close() error {
+	a.ready.Store(false)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	errs := []error{a.web.ShutdownWithContext(ctx)}
+	if a.control != nil {
+		errs = append(errs, a.control.close())
+	}
+	if a.stop != nil {
+		a.stop()
+	}
+	errs = append(errs, a.ops.ShutdownWithContext(ctx))
+	a.workers.Wait()
+	return errors.Join(append(errs, a.engine.Close())...)
+}
+
+// dataDir makes the folders of a data directory.
+func dataDir(c *configs.Config) error {
+	for _, dir := range []string{c.DataDir, c.KeysDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+	}
+	return nil
+}
+
+var (
+	_ checkin.Health = (*health.Client)(nil)
+	_ checkin.Prober = (*health.Client)(nil)
+	_ checkin.Log    = store.Engine(nil)
+	_ checkin.Doors  = (*store.Registry)(nil)
+	_ checkin.Sealer = (*vault.Vault)(nil)
+	_ checkin.People = (*vault.People)(nil)
+)

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"github.com/venuecode/venuecode/configs"
+	"github.com/venuecode/venuecode/internal/schedule"
+	"github.com/venuecode/venuecode/internal/web"
+)
+
+func serveCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "serve --config FILE",
+		Short: "Run the platform for a city",
+		Long: "Run the platform for a city, until SIGINT or SIGTERM.\n\n" +
+			"It refuses to start on a bad configuration and names every fault at once.\n" +
+			"`venuecode config` prints every option with its default and its meaning.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return serve(c.Context(), file) },
+	}
+	c.Flags().StringVar(&file, "config", "", "the configuration file (YAML)")
+	return c
+}
+
+func serve(ctx context.Context, file string) error {
+	if file == "" {
+		return exitError{exitUsage, errors.New("serve needs --config FILE; `venuecode config` prints one to begin with")}
+	}
+	config, err := configs.Load(file, os.Environ())
+	if err != nil {
+		return err
+	}
+	if err := dataDir(config); err != nil {
+		return err
+	}
+	log := newLog(config.Log.Level)
+	clock, err := schedule.NewClock(schedule.Real, time.Time{}, filepath.Join(config.DataDir, "clock"), machine)
+	if err != nil {
+		return err
+	}
+	a, err := newApp(config, clock, log)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", config.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen: %w", err), a.close())
+	}
+	if err := a.serve(ctx, listener); err != nil {
+		return errors.Join(err, a.close())
+	}
+	log.Info("serving", "listen", a.url, "operations", a.opsURL, "data", config.DataDir)
+	<-ctx.Done()
+	log.Info("stopping")
+	return a.close()
+}
+
+func configCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "config",
+		Short: "Print every configuration option, explained, with its default",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := c.OutOrStdout().Write(configs.DefaultYAML())
+			return err
+		},
+	}
+}
+
+// operations is the app on the loopback address: is it alive, is it ready, how
+// is it doing.
+func (a *app) operations(metrics *prometheus.Registry) *fiber.App {
+	app := web.New(web.Options{Name: "venuecode operations", BodyLimit: 1 << 10, Machine: machine, Log: a.log})
+	app.Get("/livez", func(c *fiber.Ctx) error { return c.SendString("ok") })
+	app.Get("/readyz", func(c *fiber.Ctx) error {
+		ctx, cancel := web.Deadline(c, time.Second)
+		defer cancel()
+		if !a.ready.Load() {
+			return c.Status(fiber.StatusServiceUnavailable).SendString("stopping")
+		}
+		if err := a.engine.Check(ctx); err != nil {
+			return c.Status(fiber.StatusServiceUnavailable).SendString("store: not taking writes")
+		}
+		return c.SendString("ok")
+	})
+	metrics.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "venuecode_health_asked_total", Help: "Questions put to the health-code service."}, func() float64 { n, _ := a.health.Calls(); return float64(n) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "venuecode_health_silent_total", Help: "Colours left unknown for want of an answer."}, func() float64 { _, n := a.health.Calls(); return float64(n) }),
+	)
+	app.Get("/metrics", adaptor.HTTPHandler(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})))
+	return app
+}
+
+//go:embed openapi.json
+var openAPI []byte
+
+func serveOpenAPI(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSONCharsetUTF8)
+	return c.Send(openAPI)
+}
+
+// configFrom reads the configuration that a tool works on: from --config, or
+// only the folders under --data.
+func configFrom(file, data string) (*configs.Config, error) {
+	switch {
+	case file != "" && data != "":
+		return nil, exitError{exitUsage, errors.New("give --config or --data, not both")}
+	case file != "":
+		return configs.Load(file, os.Environ())
+	case data != "":
+		text := fmt.Sprintf("test: true\ndata_dir: %q\nkeys_dir: %q\n", filepath.Join(data, "data"), filepath.Join(data, "keys"))
+		return configs.LoadBytes("--data", []byte(text), nil)
+	}
+	return nil, exitError{exitUsage, errors.New("give --config FILE, or --data DIR of a demo")}
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/venuecode/venuecode/internal/schedule"
+	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/venue"
+)
+
+var random io.Reader = rand.Reader
+
+// webhookUse is what a group's message-push key is sealed for.
+const webhookUse = "webhook"
+
+// toolFlags say on which memory a tool works and how it answers.
+type toolFlags struct {
+	config, data string
+	json         bool
+}
+
+func (f *toolFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.config, "config", "", "the server's configuration file")
+	c.Flags().StringVar(&f.data, "data", "", "or the folder of a demo (its --data)")
+	c.Flags().BoolVar(&f.json, "json", false, "answer with one line of JSON")
+}
+
+// ask has a tool run: in the server that holds the memory, or here if nobody
+// does.
+func (f *toolFlags) ask(c *cobra.Command, name string, question any) (json.RawMessage, error) {
+	config, err := configFrom(f.config, f.data)
+	if err != nil {
+		return nil, err
+	}
+	progress := func(text string) { fmt.Fprintln(c.ErrOrStderr(), text) }
+	answer, err := askServer(c.Context(), config.DataDir, name, question, progress)
+	if !errors.Is(err, errNoServer) {
+		return answer, err
+	}
+	clock, err := schedule.NewClock(schedule.Real, time.Time{}, filepath.Join(config.DataDir, "clock"), machine)
+	if err != nil {
+		return nil, err
+	}
+	a, err := newApp(config, clock, newLog("warn"))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(question)
+	if err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	result, err := tools[name](c.Context(), a, raw, progress)
+	if err = errors.Join(err, a.close()); err != nil {
+		return nil, err
+	}
+	return json.Marshal(result)
+}
+
+func (f *toolFlags) print(c *cobra.Command, answer json.RawMessage, sentence func() string) {
+	if f.json {
+		fmt.Fprintln(c.OutOrStdout(), string(answer))
+		return
+	}
+	fmt.Fprintln(c.OutOrStdout(), sentence())
+}
+
+func backupCommand() *cobra.Command {
+	var f toolFlags
+	c := &cobra.Command{
+		Use:   "backup FOLDER",
+		Short: "Copy the memory to a new folder while the server runs",
+		Long: "Copy the memory to a new folder while the server runs. What was acknowledged\n" +
+			"before is in the copy. Keys are not: they never lie beside the data.",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			to, err := filepath.Abs(args[0])
+			if err != nil {
+				return err
+			}
+			answer, err := f.ask(c, "backup", map[string]string{"to": to})
+			if err != nil {
+				return err
+			}
+			f.print(c, answer, func() string { return "backup written to " + to })
+			return nil
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func backupTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
+	var q struct {
+		To string `json:"to"`
+	}
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	var bytes int64
+	var said time.Time
+	err := a.engine.Backup(ctx, q.To, func(done int64) {
+		bytes = done
+		if now := machine.Now(); now.Sub(said) > time.Second {
+			said = now
+			progress(fmt.Sprintf("%d MB copied", done>>20))
+		}
+	})
+	return map[string]any{"to": q.To, "bytes": bytes}, err
+}
+
+func verifyCommand() *cobra.Command {
+	var f toolFlags
+	var days int
+	counts := &cobra.Command{
+		Use:   "counts",
+		Short: "Recount every hour from the rows and compare with the kept counts",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			answer, err := f.ask(c, "verify", map[string]int{"days": days})
+			if err != nil {
+				return err
+			}
+			var check store.CountCheck
+			if err := json.Unmarshal(answer, &check); err != nil {
+				return err
+			}
+			f.print(c, answer, func() string {
+				return fmt.Sprintf("%d rows in %d hours counted; %d hours differ", check.Rows, check.Hours, len(check.Differ))
+			})
+			if len(check.Differ) > 0 {
+				return fmt.Errorf("%d hour counts are not the number of their rows", len(check.Differ))
+			}
+			return nil
+		},
+	}
+	f.add(counts)
+	counts.Flags().IntVar(&days, "days", 31, "how many days back")
+	c := &cobra.Command{Use: "verify", Short: "Check the memory against itself"}
+	c.AddCommand(counts)
+	return c
+}
+
+func verifyTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
+	var q struct {
+		Days int `json:"days"`
+	}
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	today := venue.DayOf(a.clock.Now())
+	var said time.Time
+	return a.engine.VerifyCounts(ctx, today-venue.Day(q.Days), today, func(rows int64) {
+		if now := machine.Now(); now.Sub(said) > time.Second {
+			said = now
+			progress(fmt.Sprintf("%d rows counted", rows))
+		}
+	})
+}
+
+func bindCodeCommand() *cobra.Command {
+	var f toolFlags
+	c := &cobra.Command{
+		Use:   "bind-code UNIT",
+		Short: "Make a one-time code by which a chat account is bound to a unit",
+		Long:  "Make a one-time code by which a chat account is bound to a unit.\nThe person writes “绑定 <码>” to the robot, the app or the service account.",
+		Args:  usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			answer, err := f.ask(c, "bind-code", map[string]string{"unit": args[0]})
+			if err != nil {
+				return err
+			}
+			var made struct {
+				Code string `json:"code"`
+			}
+			if err := json.Unmarshal(answer, &made); err != nil {
+				return err
+			}
+			f.print(c, answer, func() string { return made.Code })
+			return nil
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func bindCodeTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+	var q struct {
+		Unit string `json:"unit"`
+	}
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	code, err := a.bindCodes.Make(ctx, venue.UnitID(q.Unit))
+	if errors.Is(err, venue.ErrNotFound) {
+		return nil, fmt.Errorf("there is no unit %q", q.Unit)
+	}
+	return map[string]string{"code": code, "unit": q.Unit, "expires_in": store.BindCodeLife.String()}, err
+}
+
+func loadCommand() *cobra.Command {
+	var f toolFlags
+	var webhooks string
+	c := &cobra.Command{
+		Use:   "load CITY.yaml",
+		Short: "Fill an empty registry from a city file",
+		Long: "Fill an empty registry with the units, venues, doors, staff and groups of a city\n" +
+			"file. The demo's own, internal/city/city.yaml, is the documented example.",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			text, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			keys := map[string]string{}
+			if webhooks != "" {
+				b, err := os.ReadFile(webhooks)
+				if err != nil {
+					return err
+				}
+				if yaml.Unmarshal(b, &keys) != nil {
+					return fmt.Errorf("%s is not a list of “group id: key”", webhooks)
+				}
+			}
+			answer, err := f.ask(c, "load", map[string]any{"city": string(text), "webhooks": keys})
+			if err != nil {
+				return err
+			}
+			var n struct{ Units, Venues, Doors int }
+			if err := json.Unmarshal(answer, &n); err != nil {
+				return err
+			}
+			f.print(c, answer, func() string {
+				return fmt.Sprintf("%d units, %d venues and %d doors are registered", n.Units, n.Venues, n.Doors)
+			})
+			return nil
+		},
+	}
+	f.add(c)
+	c.Flags().StringVar(&webhooks, "webhooks", "", "a YAML file of “group id: message-push key”, kept apart because keys are secrets")
+	return c
+}
