@@ -44,7 +44,7 @@ const (
 	maxTries  = 5
 	tryWindow = 10 * time.Minute
 	// maxTriers bounds the memory. More accounts than this in one window are an
-	// attack, in which somebody may get a sixth try.
+	// attack, in which counting may start anew.
 	maxTriers = 10_000
 )
 
@@ -91,11 +91,8 @@ func (b *tryBook) makeRoom(now time.Time) {
 			delete(b.of, account)
 		}
 	}
-	for account := range b.of {
-		if len(b.of) < maxTriers {
-			return
-		}
-		delete(b.of, account)
+	if len(b.of) > maxTriers/2 { // or the sweep would be due again at once
+		clear(b.of)
 	}
 }
 

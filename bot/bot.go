@@ -136,7 +136,7 @@ func (d door) receive(c *fiber.Ctx) error {
 	ctx, cancel := web.Deadline(c, replyWithin)
 	defer cancel()
 
-	call, err := d.call(c)
+	q, err := d.call(c)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (d door) receive(c *fiber.Ctx) error {
 	if !ok {
 		return errMalformed
 	}
-	plain, err := d.open(call, sealed)
+	plain, err := d.open(q, sealed)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (d door) receive(c *fiber.Ctx) error {
 	if text == "" {
 		return c.SendString(d.wire.silence())
 	}
-	return d.reply(c, call, d.wire.passive(in, text, d.Machine.Now()))
+	return d.reply(c, q, d.wire.passive(in, text, d.Machine.Now()))
 }
 
 // once answers a message, however often it comes. What fails is not remembered,
