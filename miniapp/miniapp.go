@@ -3,6 +3,7 @@ package miniapp
 import (
 	"context"
 	"encoding/json"
+	"net/url"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -37,6 +38,9 @@ type Handler struct {
 	ConsentText  string
 	DomainChecks map[string]string // file name → content, for the platforms' domain checks
 	NoOp         bool              // serve the benchmark's no-op endpoint
+
+	// Notification checks what Alipay posts; nil: not served.
+	Notification func(form url.Values) error
 }
 
 // Routes adds the residents' routes.
@@ -50,6 +54,9 @@ func (h *Handler) Routes(app fiber.Router) {
 	api.Get("/codes/:code", h.code)
 	if h.NoOp {
 		api.Post("/noop", h.noop)
+	}
+	if h.Notification != nil {
+		app.Post("/callbacks/alipay", h.notified)
 	}
 	app.Get("/v/:file.txt", h.domainCheck)
 	app.Get("/v/:code", h.door)

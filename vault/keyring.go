@@ -135,6 +135,23 @@ func (r *keyring) ensure(name string) ([]byte, error) {
 	return key, nil
 }
 
+// remove destroys a key; it is gone from disk when remove returns.
+func (r *keyring) remove(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key, ok := r.keys[name]
+	if !ok {
+		return nil
+	}
+	delete(r.keys, name)
+	if err := r.save(); err != nil {
+		r.keys[name] = key
+		return err
+	}
+	clear(key)
+	return nil
+}
+
 func (r *keyring) save() error {
 	file := ringJSON{Version: ringVersion, Suite: suiteIntl, Keys: map[string]string{}}
 	for name, key := range r.keys {

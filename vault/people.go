@@ -146,7 +146,11 @@ func (p *People) Open(ctx context.Context, id venue.PersonID) (Person, error) {
 	if err != nil {
 		return Person{}, err
 	}
-	return p.open(id, row.Value)
+	who, err := p.open(id, row.Value)
+	if err == nil {
+		p.masks.Add(id, who.Name.String())
+	}
+	return who, err
 }
 
 // Identity is what the health-code service is asked with.
@@ -161,12 +165,7 @@ func (p *People) Masked(ctx context.Context, id venue.PersonID) (string, error) 
 		return name, nil
 	}
 	who, err := p.Open(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	name := who.Name.String()
-	p.masks.Add(id, name)
-	return name, nil
+	return who.Name.String(), err
 }
 
 // Reachable lists the mini-program accounts of a person, to send them word.

@@ -180,11 +180,23 @@ func (v *Vault) EnsureDay(day venue.Day) error {
 	return err
 }
 
+// ForgetDay destroys a day's key: who scanned on that day can be read by nobody
+// any more.
+func (v *Vault) ForgetDay(day venue.Day) error {
+	if err := v.ring.remove(dayName(day)); err != nil {
+		return err
+	}
+	v.days.Delete(day)
+	return nil
+}
+
+func dayName(day venue.Day) string { return "day/" + day.String() }
+
 func (v *Vault) day(day venue.Day, create bool) (*dayKey, error) {
 	if k, ok := v.days.Load(day); ok {
 		return k.(*dayKey), nil
 	}
-	name := "day/" + day.String()
+	name := dayName(day)
 	get := v.ring.get
 	if create {
 		get = v.ring.ensure

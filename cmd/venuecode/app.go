@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -104,7 +105,12 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 	}
 
 	check, recheck := a.checkin(outbox)
-	a.runner.Add(plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{&settling{service: service, clock: clock}})
+	replies := store.NewReplies(a.engine, clock)
+	retention := &vault.Retention{
+		Vault: a.vault, Scans: a.engine, Meta: store.NewCollection[store.MetaRow](a.engine, store.Meta),
+		Replies: replies, VisitDays: config.Retention.VisitsDays, Clock: clock,
+	}
+	a.runner.Add(plain{retention}, plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{&settling{service: service, clock: clock}})
 
 	options := web.Options{
 		Name: "venuecode", BodyLimit: int(config.Limits.Body), Proxies: config.TrustedProxies,
@@ -112,7 +118,7 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 	}
 	a.web = web.New(options)
 	a.residents(check, platforms).Routes(a.web)
-	staff, err := a.staff(service, stages, reporting)
+	staff, err := a.staff(service, stages, reporting, replies)
 	if err != nil {
 		return nil, err
 	}
@@ -252,6 +258,7 @@ func (a *app) residents(check *checkin.Service, p platforms) *miniapp.Handler {
 	}
 	if p.alipay != nil {
 		h.Platforms["alipay"] = opened{p.alipay}
+		h.Notification = func(form url.Values) error { _, err := p.alipay.VerifyNotification(form); return err }
 	}
 	return h
 }
@@ -261,12 +268,12 @@ func (a *app) residents(check *checkin.Service, p platforms) *miniapp.Handler {
 const serviceApp = "service_account"
 
 // staff is the door of those who report in chat.
-func (a *app) staff(service *daily.Service, stages *daily.Stages, reporting *store.Reporting) (*bot.Handler, error) {
+func (a *app) staff(service *daily.Service, stages *daily.Stages, reporting *store.Reporting, replies *store.Replies) (*bot.Handler, error) {
 	c := a.config
 	h := &bot.Handler{
 		RobotNames: c.WeCom.Robot.Names, Contact: c.Consent.Contact, Policy: service.Policy,
 		Desk: service, Roll: stages, Reports: reporting, Directory: a.registry, Binder: a.bindCodes, Names: a.registry,
-		Memory: store.NewReplies(a.engine, a.clock),
+		Memory: replies,
 		// The account keeps the openid sealed, so that word can be sent back.
 		Blind: func(openid string) string {
 			id, _, err := a.people.Account(context.Background(), serviceApp, openid)

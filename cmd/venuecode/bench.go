@@ -51,7 +51,7 @@ func benchCommand() *cobra.Command {
 	fs.BoolVar(&b.long, "full", false, "offer scans for 60 s instead of 8 s")
 	fs.BoolVar(&b.json, "json", false, "answer with one line of JSON")
 	fs.IntVar(&b.rate, "rate", 3000, "scans offered each second, open loop")
-	fs.IntVar(&b.callers, "callers", 64, "connections, closed loop")
+	fs.IntVar(&b.callers, "callers", 128, "connections, closed loop")
 	c := &cobra.Command{Use: "bench", Short: "Measure the platform on this machine"}
 	c.AddCommand(scans)
 	return c

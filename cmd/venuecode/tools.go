@@ -145,7 +145,7 @@ func verifyCommand() *cobra.Command {
 		},
 	}
 	f.add(counts)
-	counts.Flags().IntVar(&days, "days", 31, "how many days back")
+	counts.Flags().IntVar(&days, "days", 60, "how many days back, at most as long as visits are kept")
 	c := &cobra.Command{Use: "verify", Short: "Check the memory against itself"}
 	c.AddCommand(counts)
 	return c
@@ -159,8 +159,9 @@ func verifyTool(ctx context.Context, a *app, question json.RawMessage, progress 
 		return nil, err
 	}
 	today := venue.DayOf(a.clock.Now())
+	days := min(q.Days, a.config.Retention.VisitsDays) // of older days only the counts are left
 	var said time.Time
-	return a.engine.VerifyCounts(ctx, today-venue.Day(q.Days), today, func(rows int64) {
+	return a.engine.VerifyCounts(ctx, today-venue.Day(days), today, func(rows int64) {
 		if now := machine.Now(); now.Sub(said) > time.Second {
 			said = now
 			progress(fmt.Sprintf("%d rows counted", rows))
