@@ -521,7 +521,7 @@ func TestGroupsListTheirMembers(t *testing.T) {
 func TestThePageIsServedWhole(t *testing.T) {
 	w := open(t, func(o *Options) { o.Product = "http://product.example" })
 	for path, want := range map[string]string{
-		"/":               `href="http://product.example/console"`,
+		"/":               `href="http://product.example/openapi.json"`,
 		"/page/style.css": ".prompt[data-color=red]",
 		"/page/app.js":    `"use strict"`,
 	} {
