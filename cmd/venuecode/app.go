@@ -369,7 +369,7 @@ type settling struct {
 	due     time.Time
 }
 
-const settleEvery = 10 * time.Minute
+const settleEvery = time.Hour
 
 func (s *settling) Name() string { return "settle_reports" }
 

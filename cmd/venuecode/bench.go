@@ -52,7 +52,7 @@ func benchCommand() *cobra.Command {
 	fs.BoolVar(&b.json, "json", false, "answer with one line of JSON")
 	fs.IntVar(&b.rate, "rate", 3000, "scans offered each second, open loop")
 	fs.IntVar(&b.callers, "callers", 128, "connections, closed loop")
-	c := &cobra.Command{Use: "bench", Short: "Measure the platform on this machine"}
+	c := &cobra.Command{Use: "bench", Short: "Measure the platform on this machine", Args: cobra.ArbitraryArgs, RunE: oneOf}
 	c.AddCommand(scans)
 	return c
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -31,6 +32,7 @@ type demoFlags struct {
 	listen, simListen, data, city, clock, store string
 	speed                                       float64
 	quiet, json                                 bool
+	log                                         *slog.Logger // nil: warnings to stderr
 }
 
 func demoCommand() *cobra.Command {
@@ -79,7 +81,10 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, ready func(product, s
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := f.log
+	if log == nil {
+		log = newLog("warn")
+	}
 
 	listener, err := net.Listen("tcp", f.listen)
 	if err != nil {
@@ -97,10 +102,12 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, ready func(product, s
 		groups.Groups = append(groups.Groups, sim.CityGroup{ID: string(g.ID), Name: g.Name})
 	}
 	var a *app
-	simulator, err := sim.New(sim.Options{
+	var simulator *sim.Sim
+	simulator, err = sim.New(sim.Options{
 		Product: product, World: world, Civil: clock, Machine: machine, City: groups, Control: mover, Log: log,
 		Extra: func(r fiber.Router) {
 			r.Post("/sim/bind-codes", func(c *fiber.Ctx) error { return demoBindCode(c, a) })
+			r.Post("/sim/phones/:id/login-codes", func(c *fiber.Ctx) error { return demoLoginCode(c, simulator) })
 		},
 	})
 	if err != nil {
@@ -124,17 +131,23 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, ready func(product, s
 	go func() { simDone <- simulator.App().Listener(simListener) }()
 	defer func() {
 		_ = simulator.Close() // lets hanging calls go, or the shutdown would wait for them
-		err = errors.Join(err, simulator.App().ShutdownWithTimeout(5*time.Second), <-simDone)
+		ended := simulator.App().ShutdownWithTimeout(time.Second)
+		if errors.Is(ended, context.DeadlineExceeded) {
+			ended = nil // a browser that keeps a connection open may; nothing is lost
+		}
+		err = errors.Join(err, ended, <-simDone)
 	}()
 	if err := a.serve(ctx, listener); err != nil {
 		return err
 	}
+	var crowd sync.WaitGroup
+	defer crowd.Wait()
 	f.announce(out, a, town, simulators)
 	if ready != nil {
 		ready(product, simulators)
 	}
 	if !f.quiet {
-		go newLife(town, clock, simulators).run(ctx)
+		crowd.Go(func() { newLife(town, clock, simulators).run(ctx) })
 	}
 	<-ctx.Done()
 	if !f.json {
@@ -285,6 +298,16 @@ func demoBindCode(c *fiber.Ctx, a *app) error {
 		return err
 	}
 	return c.JSON(fiber.Map{"code": code})
+}
+
+// demoLoginCode gives what wx.login or my.getAuthCode gives on a phone, for
+// whoever wants to call the API by hand.
+func demoLoginCode(c *fiber.Ctx, s *sim.Sim) error {
+	code := s.LoginCode(c.Params("id"))
+	if code == "" {
+		return fiber.ErrNotFound
+	}
+	return c.JSON(fiber.Map{"login_code": code})
 }
 
 // mover lets the simulators' page move the civil clock.

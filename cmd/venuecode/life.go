@@ -25,7 +25,7 @@ type life struct {
 	http  *http.Client
 	rng   *rand.Rand
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards what follows, and rng
 	phones []string
 	seen   map[string]int // unit → scans that its staff have counted
 }
@@ -46,6 +46,7 @@ func newLife(town *city.City, clock venue.Clock, simulators string) *life {
 
 // run lives until ctx ends. A call that fails is a person who gives up.
 func (l *life) run(ctx context.Context) {
+	defer l.http.CloseIdleConnections()
 	var view struct {
 		Doors     []struct{ Link, Unit string }
 		Residents []struct {
@@ -70,7 +71,9 @@ func (l *life) run(ctx context.Context) {
 	})
 	wg.Go(func() {
 		for l.wait(ctx, scanPause) {
+			l.mu.Lock()
 			door := view.Doors[l.rng.IntN(len(view.Doors))]
+			l.mu.Unlock()
 			l.scan(ctx, door.Link, door.Unit)
 		}
 	})

@@ -43,6 +43,8 @@ func run(ctx context.Context, args []string) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version(),
+		Args:          cobra.ArbitraryArgs,
+		RunE:          oneOf,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitError{exitUsage, err} })
 	root.AddCommand(demoCommand(), serveCommand(), loadCommand(), backupCommand(), verifyCommand(), bindCodeCommand(), configCommand(), benchCommand())
@@ -67,6 +69,17 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// oneOf is a command that only holds others.
+func oneOf(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) > 0:
+		return exitError{exitUsage, fmt.Errorf("there is no command %q; `%s --help` lists them", args[0], c.CommandPath())}
+	case c.HasParent():
+		return exitError{exitUsage, fmt.Errorf("which command? `%s --help` lists them", c.CommandPath())}
+	}
+	return c.Help()
 }
 
 func version() string {

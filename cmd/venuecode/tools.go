@@ -146,7 +146,7 @@ func verifyCommand() *cobra.Command {
 	}
 	f.add(counts)
 	counts.Flags().IntVar(&days, "days", 60, "how many days back, at most as long as visits are kept")
-	c := &cobra.Command{Use: "verify", Short: "Check the memory against itself"}
+	c := &cobra.Command{Use: "verify", Short: "Check the memory against itself", Args: cobra.ArbitraryArgs, RunE: oneOf}
 	c.AddCommand(counts)
 	return c
 }

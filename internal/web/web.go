@@ -4,15 +4,16 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/middleware/recover"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/venuecode/venuecode/venue"
@@ -39,14 +40,53 @@ func New(o Options) *fiber.App {
 		ProxyHeader: "X-Real-IP", EnableTrustedProxyCheck: true, TrustedProxies: o.Proxies, EnableIPValidation: true,
 		ErrorHandler: respond(o.Log),
 	})
-	app.Use(recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: func(c *fiber.Ctx, v any) {
-		o.Log.Error("handler panicked", "route", c.Route().Path) // never the value: it may hold a person's data
-	}}))
-	app.Use(plainBodies)
 	if o.Metrics != nil {
 		app.Use(measure(o.Metrics, o.Machine))
 	}
+	app.Use(survive(o.Log))
+	app.Use(oneLength)
+	app.Use(plainBodies)
 	return app
+}
+
+var errPanicked = errors.New("handler panicked")
+
+// survive makes a panic an error. Its value is dropped: it may hold a person's
+// data. The stack holds addresses only.
+func survive(log *slog.Logger) fiber.Handler {
+	return func(c *fiber.Ctx) (err error) {
+		defer func() {
+			if recover() != nil {
+				log.Error("handler panicked", "route", c.Route().Path, "stack", string(debug.Stack()))
+				err = errPanicked
+			}
+		}()
+		return c.Next()
+	}
+}
+
+// oneLength refuses a body whose end is told in two ways, or in one that only
+// resembles chunks. A proxy in front may read it the other way, and would take
+// what one of us holds for the body for somebody's next request.
+func oneLength(c *fiber.Ctx) error {
+	said := 0
+	for field := range bytes.Lines(c.Request().Header.RawHeaders()) { // fasthttp has tidied the parsed ones
+		name, value, _ := bytes.Cut(field, []byte(":"))
+		switch {
+		case bytes.EqualFold(name, []byte(fiber.HeaderContentLength)):
+			said++
+		case bytes.EqualFold(name, []byte(fiber.HeaderTransferEncoding)):
+			said++
+			if !bytes.EqualFold(bytes.TrimSpace(value), []byte("chunked")) {
+				said++
+			}
+		}
+	}
+	if said > 1 {
+		c.Context().SetConnectionClose()
+		return fiber.ErrBadRequest
+	}
+	return c.Next()
 }
 
 // plainBodies refuses compressed request bodies: fiber inflates them past the

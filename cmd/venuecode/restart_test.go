@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// program is a run of the program in a process of its own.
+func program(args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), asProgram+"=1")
+	return c
+}
+
+// spawned is a quiet demo in a process of its own; kill ends it as a power cut
+// would.
+func spawned(t *testing.T, data, clock string) (d *town, kill func()) {
+	t.Helper()
+	c := program("demo", "--quiet", "--json", "--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0", "--data", data, "--clock", clock)
+	var complaints bytes.Buffer
+	c.Stderr = &complaints
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = func() {
+		_ = c.Process.Kill()
+		_ = c.Wait() // it was killed: that is no error here
+		visitor.CloseIdleConnections()
+	}
+	t.Cleanup(kill)
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		kill()
+		t.Fatalf("the demo did not start: %v\n%s", err, complaints.String())
+	}
+	d = &town{t: t, data: data}
+	d.meet(line)
+	return d, kill
+}
+
+// runs gives what a command prints, what it complains of, and its exit code.
+func runs(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	c := program(args...)
+	var out, complaints bytes.Buffer
+	c.Stdout, c.Stderr = &out, &complaints
+	err := c.Run()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		t.Fatal(err)
+	}
+	return out.String(), complaints.String(), c.ProcessState.ExitCode()
+}
+
+// oneLine is the answer of a command with --json.
+func oneLine(t *testing.T, what, out string, into any) {
+	t.Helper()
+	if strings.Count(out, "\n") != 1 || json.Unmarshal([]byte(out), into) != nil {
+		t.Errorf("%s --json printed %q, want one line of JSON", what, out)
+	}
+}
+
+func TestAKilledPlatformContinues(t *testing.T) {
+	data := t.TempDir()
+	d, kill := spawned(t, data, halfPastTwo)
+	hall := d.doorOf("青禾市民中心")
+	wang := d.view.Residents[0]
+	phone := d.phone("wechat", wang)
+	token, _ := d.login("wechat", phone)
+	scan := func(id string) reply {
+		return d.ask(http.MethodPost, "/api/v1/scans", token, fmt.Sprintf(`{"code":%q,"request_id":%q,"direction":"in"}`, hall.Code, id))
+	}
+	first := scan("before-the-fall")
+	want(t, "scan", first.status, http.StatusOK)
+	d.inGroup("g-gov", "s003", "上报 12")
+	d.at("15:20:00")
+	want(t, "reminders by 15:20", len(d.pushed("g-gov", "reminder")), 1)
+
+	// Down at 15:30, back at 15:35.
+	kill()
+	d, kill = spawned(t, data, "2022-05-18T15:35:00+08:00")
+	want(t, "clock", d.now().Format("15:04:05"), "15:35:00")
+	late := soon(t, "the reminder that was missed", func() []string {
+		all := d.pushed("g-gov", "reminder")
+		return all[1:]
+	})
+	want(t, "missed reminders", len(late), 1)
+	wantText(t, "missed reminder", late[0], "（迟发）", "以下 10 个单位", "尽快")
+	wantNo(t, "missed reminder", late[0], "教育体育局")
+	wantText(t, "report that stands", d.alone("s003", wecomChat, "查"), "扫码 12 次")
+
+	// The phone scans on; its session holds; the same request is one record.
+	want(t, "session", d.ask(http.MethodGet, "/api/v1/me", token, "").status, http.StatusOK)
+	again := scan("before-the-fall")
+	want(t, "the same request after a restart", again.body, first.body)
+	want(t, "a scan after a restart", d.scan(phone, d.doorOf("青禾市民中心"), nil).Decision, "admit")
+	wantText(t, "counts", d.alone("s001", wecomChat, "查"), "扫码 2 次，其中有效 2 次，共 1 人")
+
+	d.at("15:50:00")
+	want(t, "reminders by 15:50", len(d.pushed("g-gov", "reminder")), 3)
+	d.at("16:12:00")
+	want(t, "digests", len(d.pushed("g-gov", "digest")), 1)
+	said := len(d.heard("/sim/groups/g-gov"))
+
+	// Down again; the clock never runs back, and nothing is said twice.
+	kill()
+	d, kill = spawned(t, data, halfPastTwo)
+	if now := d.now(); now.Format("15:04:05") < "16:12:00" {
+		t.Errorf("the clock went back to %s", now)
+	}
+	d.pass("10m")
+	want(t, "lines in the group after a second restart", len(d.heard("/sim/groups/g-gov")), said)
+	want(t, "session", d.ask(http.MethodGet, "/api/v1/me", token, "").status, http.StatusOK)
+
+	// A second process may not have the same folder.
+	_, stderr, code := runs(t, "demo", "--quiet", "--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0", "--data", data)
+	want(t, "exit code of a second process", code, exitFailed)
+	wantText(t, "its error", stderr, data)
+	want(t, "the first one", d.ask(http.MethodGet, "/api/v1/me", token, "").status, http.StatusOK)
+
+	t.Run("tools", func(t *testing.T) { toolsOf(t, d, data) })
+
+	// A month on. Sessions have ended, phones log in again; and the colour that
+	// was green before is not believed when nobody answers.
+	kill()
+	d, _ = spawned(t, data, "2022-06-17T14:40:00+08:00")
+	r := d.ask(http.MethodGet, "/api/v1/me", token, "")
+	why, _ := r.refusal()
+	want(t, "a session of 30 days ago", fmt.Sprint(r.status, why), "401unauthorized")
+	d.fault("health", "hang")
+	p := d.scan(phone, d.doorOf("青禾市民中心"), nil)
+	want(t, "green once, silence now", p.Health+" "+p.Decision, "unknown hold")
+	d.fault("health", "none")
+	want(t, "and with an answer", d.scan(phone, d.doorOf("青禾市民中心"), nil).Decision, "admit")
+}
+
+// toolsOf asks the tools of the server that runs on data.
+func toolsOf(t *testing.T, d *town, data string) {
+	var checked struct {
+		Rows, Hours int
+		Differ      []any
+	}
+	out, stderr, code := runs(t, "verify", "counts", "--data", data, "--json")
+	oneLine(t, "verify", out, &checked)
+	if code != 0 || checked.Rows != 2 || checked.Hours == 0 || len(checked.Differ) != 0 {
+		t.Errorf("verify counts: %d %s %s", code, out, stderr)
+	}
+
+	var made struct{ Code, Unit string }
+	unit := d.view.Units[0].ID
+	out, stderr, code = runs(t, "bind-code", unit, "--data", data, "--json")
+	oneLine(t, "bind-code", out, &made)
+	if code != 0 || made.Unit != unit {
+		t.Fatalf("bind-code: %d %s %s", code, out, stderr)
+	}
+	wantText(t, "绑定", d.alone("newcomer", wecomChat, "绑定 "+made.Code), "绑定成功")
+
+	to := filepath.Join(t.TempDir(), "backup")
+	var copied struct {
+		To    string
+		Bytes int64
+	}
+	out, stderr, code = runs(t, "backup", to, "--data", data, "--json")
+	oneLine(t, "backup", out, &copied)
+	if code != 0 || copied.To != to || copied.Bytes == 0 {
+		t.Errorf("backup: %d %s %s", code, out, stderr)
+	}
+	if files, err := os.ReadDir(to); err != nil || len(files) == 0 {
+		t.Errorf("nothing in the backup: %v", err)
+	}
+	if _, _, code = runs(t, "backup", to, "--data", data); code != exitFailed {
+		t.Errorf("a backup over another one: exit code %d", code)
+	}
+
+	cityFile := filepath.Join("..", "..", "internal", "city", "city.yaml")
+	_, stderr, code = runs(t, "load", cityFile, "--data", data)
+	want(t, "exit code of load into a full registry", code, exitFailed)
+	wantText(t, "its error", stderr, "doors already")
+
+	// Nobody has this one: the tool opens the memory itself.
+	empty := t.TempDir()
+	for _, dir := range []string{"data", "keys"} {
+		if err := os.Mkdir(filepath.Join(empty, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var n struct{ Units, Venues, Doors int }
+	out, stderr, code = runs(t, "load", cityFile, "--data", empty, "--json")
+	oneLine(t, "load", out, &n)
+	if code != 0 || n.Units != len(d.view.Units) || n.Doors != len(d.view.Doors) {
+		t.Errorf("load: %d %s %s", code, out, stderr)
+	}
+}
+
+// TestWhatWasAnsweredSurvivesAPowerCut: everybody who got a prompt has a record,
+// and the prompt is the same when asked for again.
+func TestWhatWasAnsweredSurvivesAPowerCut(t *testing.T) {
+	data := t.TempDir()
+	d, kill := spawned(t, data, halfPastTwo)
+	hall := d.doorOf("青禾市民中心")
+	token, _ := d.login("alipay", d.phone("alipay", d.view.Residents[0]))
+	body := func(id string) string { return fmt.Sprintf(`{"code":%q,"request_id":%q}`, hall.Code, id) }
+
+	const phones = 4
+	var answered [phones]map[string]string
+	var wg sync.WaitGroup
+	for i := range phones {
+		answered[i] = map[string]string{}
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				id := fmt.Sprint(i, "-", n)
+				response, err := visitor.Do(newRequest(t, http.MethodPost, d.product+"/api/v1/scans", token, body(id)))
+				if err != nil {
+					return // the lights went out
+				}
+				text, err := io.ReadAll(response.Body)
+				_ = response.Body.Close()
+				if err != nil || response.StatusCode != http.StatusOK {
+					return
+				}
+				answered[i][id] = string(text)
+			}
+		})
+	}
+	time.Sleep(300 * time.Millisecond)
+	kill()
+	wg.Wait()
+
+	d, _ = spawned(t, data, halfPastTwo)
+	total := 0
+	for _, prompts := range answered {
+		total += len(prompts)
+	}
+	kept := d.counted("s001")
+	if total == 0 || kept < total || kept > total+phones {
+		t.Errorf("%d records of %d scans that were answered", kept, total)
+	}
+	for _, prompts := range answered {
+		for id, text := range prompts {
+			want(t, "scan "+id+" again", d.ask(http.MethodPost, "/api/v1/scans", token, body(id)).body, text)
+		}
+	}
+	want(t, "records after asking again", d.counted("s001"), kept)
+}
+
+func TestATemporaryDemoLeavesNothingBehind(t *testing.T) {
+	folder := t.TempDir()
+	c := program("demo", "--json", "--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0")
+	c.Env = append(c.Env, "TMPDIR="+folder)
+	var complaints bytes.Buffer
+	c.Stderr = &complaints
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill() }) // ended already, if all is well
+	lines := bufio.NewReader(out)
+	if _, err := lines.ReadString('\n'); err != nil {
+		t.Fatalf("the demo did not start: %v\n%s", err, complaints.String())
+	}
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); err != nil || len(rest) > 0 || complaints.Len() > 0 {
+		t.Errorf("after SIGTERM: %v, stdout %q, stderr %q", err, rest, complaints.String())
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	folder := t.TempDir()
+	bad := filepath.Join(folder, "bad.yaml")
+	if err := os.WriteFile(bad, []byte("listen: nowhere\nlog: {level: loud}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		code int
+	}{
+		{"--version", 0},
+		{"config", 0},
+		{"demo --help", 0},
+		{"frobnicate", exitUsage},
+		{"demo --frobnicate", exitUsage},
+		{"demo more", exitUsage},
+		{"demo --clock yesterday", exitUsage},
+		{"demo --speed -1", exitUsage},
+		{"demo --city " + filepath.Join(folder, "none.yaml"), exitUsage},
+		{"demo --city " + bad, exitUsage},
+		{"serve", exitUsage},
+		{"serve --config " + filepath.Join(folder, "none.yaml"), exitFailed},
+		{"serve --config " + bad, exitFailed},
+		{"backup", exitUsage},
+		{"backup somewhere", exitUsage}, // of what?
+		{"backup somewhere --data " + filepath.Join(folder, "none"), exitFailed},
+		{"backup a b", exitUsage},
+		{"verify counts more", exitUsage},
+		{"verify frobnicate", exitUsage},
+		{"verify", exitUsage},
+		{"bind-code", exitUsage},
+		{"load", exitUsage},
+	} {
+		out, stderr, code := runs(t, strings.Fields(c.args)...)
+		if code != c.code {
+			t.Errorf("venuecode %s: exit code %d, want %d\n%s", c.args, code, c.code, stderr)
+		}
+		if c.code != 0 && (out != "" || !strings.HasPrefix(stderr, "venuecode: ")) {
+			t.Errorf("venuecode %s: a fault goes to stderr alone; stdout %q, stderr %q", c.args, out, stderr)
+		}
+	}
+	_, stderr, _ := runs(t, "serve", "--config", bad)
+	wantText(t, "every fault at once", stderr, "listen", "log.level", "host", "division")
+	if left, err := os.ReadDir(folder); err != nil || slices.ContainsFunc(left, func(e os.DirEntry) bool { return e.IsDir() }) {
+		t.Errorf("wrong usage left folders behind: %v %v", left, err)
+	}
+}
