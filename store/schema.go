@@ -12,7 +12,7 @@ var (
 	Groups       = Schema{Name: "groups"}                                                                                                                             // GroupID → venue.Group
 	Venues       = Schema{Name: "venues", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}}}                                                                 // VenueID → venue.Venue
 	Doors        = Schema{Name: "doors", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}, {Name: "name", Fields: []string{"venue", "name"}, Unique: true}}} // Code → venue.Door
-	Tenures      = Schema{Name: "tenures", Indexes: []Index{{Name: "unit", Fields: []string{"unit", "since"}}}}                                                       // door:since ms → venue.Tenure
+	Tenures      = Schema{Name: "tenures", Indexes: []Index{{Name: "unit", Fields: []string{"unit", "since"}}}}                                                       // door:first, then door:since ms → venue.Tenure
 	Persons      = Schema{Name: "persons"}                                                                                                                            // person id → PersonRow
 	PersonIDs    = Schema{Name: "person_ids"}                                                                                                                         // blind index → PersonIDRow
 	Accounts     = Schema{Name: "accounts", Indexes: []Index{{Name: "person", Fields: []string{"person"}}}}                                                           // blind index of app and openid → AccountRow

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Errors that an operator acts on. They name files, never key material.
@@ -47,30 +48,39 @@ type ringJSON struct {
 	Keys    map[string]string `json:"keys"` // name → base64(nonce ‖ sealed key)
 }
 
-// openKeyring reads the folder, or makes a new keyring in an empty one. A
-// keyring without its root key, or with another's, is refused.
+// openKeyring reads the folder, or makes a new keyring in an empty one. One of
+// the two files without the other, or with another's, is refused: new keys
+// beside old data would open nothing and find nobody.
 func openKeyring(dir string, random io.Reader) (*keyring, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("key folder: %w", err)
 	}
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock key folder: %w", err)
+	}
+	defer unlock()
 	ring, rootPath, ringPath := &keyring{dir: dir, random: random, keys: map[string][]byte{}}, filepath.Join(dir, rootFile), filepath.Join(dir, ringFile)
 
 	wrapped, ringErr := os.ReadFile(ringPath)
 	root, err := os.ReadFile(rootPath)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && errors.Is(ringErr, fs.ErrNotExist):
-		key := make([]byte, keySize)
-		if _, err := io.ReadFull(random, key); err != nil {
-			return nil, fmt.Errorf("make root key: %w", err)
+	case errors.Is(err, fs.ErrNotExist) && (errors.Is(ringErr, fs.ErrNotExist) || isEmptyRing(wrapped)):
+		// The first start, or one that was cut short: the empty keyring is
+		// written first, so that a root key alone always means a lost keyring.
+		if err := ring.save(); err != nil {
+			return nil, err
 		}
-		root = []byte(rootPrefix + base64.StdEncoding.EncodeToString(key) + "\n")
-		if err := writeSynced(rootPath, root); err != nil {
-			return nil, fmt.Errorf("write root key: %w", err)
+		if root, err = newRoot(rootPath, random); err != nil {
+			return nil, err
 		}
+		wrapped, ringErr = os.ReadFile(ringPath)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s is missing beside %s: nothing sealed can be opened without it", rootPath, ringFile)
 	case err != nil:
 		return nil, fmt.Errorf("read root key: %w", err)
+	case errors.Is(ringErr, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s is missing beside %s: nothing sealed can be opened without it", ringPath, rootFile)
 	}
 	text, ok := strings.CutPrefix(strings.TrimSpace(string(root)), rootPrefix)
 	key, err := base64.StdEncoding.DecodeString(text)
@@ -78,28 +88,85 @@ func openKeyring(dir string, random io.Reader) (*keyring, error) {
 		return nil, fmt.Errorf("%s is not a root key", rootPath)
 	}
 	ring.root = newAEAD(key)
-
-	if errors.Is(ringErr, fs.ErrNotExist) {
-		return ring, nil
-	} else if ringErr != nil {
+	if ringErr != nil {
 		return nil, fmt.Errorf("read keyring: %w", ringErr)
 	}
+	ring.keys, err = ring.unwrap(ringPath, wrapped)
+	return ring, err
+}
+
+func newRoot(path string, random io.Reader) ([]byte, error) {
+	key := make([]byte, keySize)
+	if _, err := io.ReadFull(random, key); err != nil {
+		return nil, fmt.Errorf("make root key: %w", err)
+	}
+	root := []byte(rootPrefix + base64.StdEncoding.EncodeToString(key) + "\n")
+	if err := writeSynced(path, root); err != nil {
+		return nil, fmt.Errorf("write root key: %w", err)
+	}
+	return root, nil
+}
+
+func isEmptyRing(wrapped []byte) bool {
+	var file ringJSON
+	return json.Unmarshal(wrapped, &file) == nil && file.Version == ringVersion && len(file.Keys) == 0
+}
+
+// unwrap opens every key of the keyring file.
+func (r *keyring) unwrap(path string, wrapped []byte) (map[string][]byte, error) {
 	var file ringJSON
 	if err := json.Unmarshal(wrapped, &file); err != nil || file.Version != ringVersion || file.Suite != suiteIntl {
-		return nil, fmt.Errorf("%s is not a keyring this program can read", ringPath)
+		return nil, fmt.Errorf("%s is not a keyring this program can read", path)
 	}
+	keys := make(map[string][]byte, len(file.Keys))
 	for name, text := range file.Keys {
 		b, err := base64.StdEncoding.DecodeString(text)
-		if err == nil && len(b) > ring.root.NonceSize() {
-			n := ring.root.NonceSize()
-			b, err = ring.root.Open(nil, b[:n], b[n:], []byte(name))
+		if n := r.root.NonceSize(); err == nil && len(b) > n {
+			b, err = r.root.Open(nil, b[:n], b[n:], []byte(name))
 		}
 		if err != nil || len(b) != keySize {
-			return nil, fmt.Errorf("%s: key %q: %w; is %s the one it was made with?", ringPath, name, ErrWrongKey, rootFile)
+			return nil, fmt.Errorf("%s: key %q: %w; is %s the one it was made with?", path, name, ErrWrongKey, rootFile)
 		}
-		ring.keys[name] = b
+		keys[name] = b
 	}
-	return ring, nil
+	return keys, nil
+}
+
+// begin starts a change: nobody else changes the keyring until unlock, and what
+// another process has changed is known. Without it the one that writes last
+// would take the other's new keys away, and with a day's key the day.
+func (r *keyring) begin() (unlock func(), err error) {
+	if unlock, err = lockFolder(r.dir); err != nil {
+		return nil, fmt.Errorf("lock key folder: %w", err)
+	}
+	path := filepath.Join(r.dir, ringFile)
+	wrapped, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return unlock, nil // taken away under us: the change writes it again
+	}
+	keys := r.keys
+	if err == nil {
+		keys, err = r.unwrap(path, wrapped)
+	}
+	if err != nil {
+		unlock()
+		return nil, fmt.Errorf("read keyring: %w", err)
+	}
+	r.keys = keys
+	return unlock, nil
+}
+
+// lockFolder keeps other processes, and other keyrings of this one, from
+// changing the folder.
+func lockFolder(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return func() { d.Close() }, nil
 }
 
 // get reads a key; ErrNoKey if there is none of that name.
@@ -120,6 +187,11 @@ func (r *keyring) ensure(name string) ([]byte, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	unlock, err := r.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	if k := r.keys[name]; k != nil {
 		return k, nil
 	}
@@ -139,6 +211,11 @@ func (r *keyring) ensure(name string) ([]byte, error) {
 func (r *keyring) remove(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	unlock, err := r.begin()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	key, ok := r.keys[name]
 	if !ok {
 		return nil
@@ -148,8 +225,7 @@ func (r *keyring) remove(name string) error {
 		r.keys[name] = key
 		return err
 	}
-	clear(key)
-	return nil
+	return nil // the bytes are left to the collector: somebody may be reading them
 }
 
 func (r *keyring) save() error {
@@ -179,7 +255,10 @@ func writeSynced(path string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
+	err = f.Chmod(0o600) // one left by a crash keeps whatever mode it had
+	if err == nil {
+		_, err = f.Write(b)
+	}
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(tmp, path)

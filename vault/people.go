@@ -106,11 +106,21 @@ func (p *People) OfAccount(ctx context.Context, id string) (venue.PersonID, erro
 // An ID number that is registered already is taken over only by somebody with
 // the same name and the same phone, which the platform has verified: name and
 // number alone must never open a stranger's record. venue.ErrConflict
-// otherwise, and if the account belongs to another person.
+// otherwise, and if the account belongs to another person; nothing is changed
+// then. Cut short anywhere, it can be called again.
 func (p *People) Register(ctx context.Context, account string, r Registration) (venue.PersonID, error) {
 	row, err := p.accounts.Get(ctx, account)
 	if err != nil {
 		return venue.PersonID{}, err
+	}
+	if own := row.Value.Person; own != "" { // before anything is written for a stranger's number
+		known, err := p.find(ctx, r.ID)
+		if err != nil && !errors.Is(err, venue.ErrNotFound) {
+			return known, err
+		}
+		if err != nil || known.Key() != own {
+			return venue.PersonID{}, fmt.Errorf("account has another person: %w", venue.ErrConflict)
+		}
 	}
 	id, created, err := p.findOrCreate(ctx, r)
 	if err == nil && !created {
@@ -138,6 +148,30 @@ func (p *People) Register(ctx context.Context, account string, r Registration) (
 func (p *People) Companion(ctx context.Context, who venue.Identity) (venue.PersonID, error) {
 	id, _, err := p.findOrCreate(ctx, Registration{Name: who.Name, ID: who.ID})
 	return id, err
+}
+
+// Named is Companion, and tells whether the name goes with the number. sure is
+// false if the number is registered under another name: then nothing about its
+// owner may be told, or a number alone would ask for a stranger's colour. The
+// name of somebody who never registered is the one last given; the health-code
+// service judges it.
+func (p *People) Named(ctx context.Context, who venue.Identity) (id venue.PersonID, sure bool, err error) {
+	id, created, err := p.findOrCreate(ctx, Registration{Name: who.Name, ID: who.ID})
+	if err != nil || created {
+		return id, err == nil, err
+	}
+	known, err := p.Open(ctx, id)
+	if err != nil || known.Name == who.Name || !known.Phone.IsZero() {
+		return id, err == nil && known.Name == who.Name, err
+	}
+	_, err = p.persons.Update(ctx, id.Key(), false, func(row *store.PersonRow) error {
+		if sure = len(row.Phone) == 0; !sure {
+			return nil // registered in the meantime
+		}
+		return p.fill(row, id, Registration{Name: who.Name, ID: who.ID})
+	})
+	p.masks.Remove(id)
+	return id, sure && err == nil, err
 }
 
 // Open opens a person's record. Whoever shows it has to account for it.
@@ -234,13 +268,19 @@ func (p *People) create(ctx context.Context, r Registration) (id venue.PersonID,
 // claim lets a resident register as a person that is known already: one whom a
 // companion's scan made, or their own from the other app.
 func (p *People) claim(ctx context.Context, id venue.PersonID, r Registration, own bool) error {
-	_, err := p.persons.Update(ctx, id.Key(), false, func(row *store.PersonRow) error {
+	// A record that no account leads to is a registration cut short.
+	held, err := p.accounts.All(ctx, store.Query{Index: "person", Equal: []any{id.Key()}, Limit: 1})
+	if err != nil {
+		return err
+	}
+	proven := r.Proven || len(held) == 0
+	_, err = p.persons.Update(ctx, id.Key(), false, func(row *store.PersonRow) error {
 		who, err := p.open(id, *row)
 		if err != nil {
 			return err
 		}
-		proven := r.Proven && who.Phone.Reveal() == r.Phone.Reveal()
-		if !who.Phone.IsZero() && !own && (!proven || who.Name.Reveal() != r.Name.Reveal()) {
+		same := who.Name == r.Name && who.Phone == r.Phone
+		if !who.Phone.IsZero() && !own && !(same && proven) {
 			return fmt.Errorf("registered with another name or phone: %w", venue.ErrConflict)
 		}
 		return p.fill(row, id, r)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -148,7 +149,7 @@ func (v *Vault) SealToken(claims []byte) (string, error) {
 // make.
 func (v *Vault) OpenToken(token string) ([]byte, error) {
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil {
+	if err != nil || base64.RawURLEncoding.EncodeToString(b) != token { // one session has one token
 		return nil, ErrWrongKey
 	}
 	return open(v.session, b, []byte("session"))
@@ -234,7 +235,7 @@ func (v *Vault) sealer(name string, create bool) (cipher.AEAD, error) {
 }
 
 // A sealed value is: suite (1 byte, 1 = intl) ‖ key number (4) ‖ nonce (12) ‖
-// ciphertext and tag.
+// ciphertext and tag. The head is bound in: no bit of it can change either.
 const sealedHead = 1 + 4
 
 func (v *Vault) seal(aead cipher.AEAD, key uint32, plain, bound []byte) ([]byte, error) {
@@ -245,7 +246,7 @@ func (v *Vault) seal(aead cipher.AEAD, key uint32, plain, bound []byte) ([]byte,
 	if _, err := io.ReadFull(v.random, nonce); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	return aead.Seal(out, nonce, plain, bound), nil
+	return aead.Seal(out, nonce, plain, slices.Concat(out[:sealedHead], bound)), nil
 }
 
 func open(aead cipher.AEAD, sealed, bound []byte) ([]byte, error) {
@@ -253,7 +254,7 @@ func open(aead cipher.AEAD, sealed, bound []byte) ([]byte, error) {
 	if len(sealed) < n || sealed[0] != 1 {
 		return nil, ErrWrongKey
 	}
-	plain, err := aead.Open(nil, sealed[sealedHead:n], sealed[n:], bound)
+	plain, err := aead.Open(nil, sealed[sealedHead:n], sealed[n:], slices.Concat(sealed[:sealedHead], bound))
 	if err != nil {
 		return nil, ErrWrongKey
 	}
