@@ -80,7 +80,7 @@ func New(o Options) *Client {
 	}
 	c.breaker = gobreaker.NewCircuitBreaker[venue.Reading](gobreaker.Settings{
 		Name:        "health",
-		MaxRequests: 3,
+		MaxRequests: 1, // one good answer is enough to ask for everybody again
 		Timeout:     o.BreakerOpen,
 		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= failuresToOpen },
 		IsSuccessful: func(err error) bool {
@@ -105,6 +105,7 @@ func (c *Client) Colour(ctx context.Context, person venue.PersonID) venue.Readin
 		return r.Reading
 	}
 	v, err, _ := c.flight.Do(string(person[:]), func() (any, error) {
+		ctx := context.WithoutCancel(ctx) // the others who wait have not hung up
 		return c.breaker.Execute(func() (venue.Reading, error) { return c.ask(ctx, person) })
 	})
 	if err != nil {
@@ -144,6 +145,8 @@ func (c *Client) ask(ctx context.Context, person venue.PersonID) (venue.Reading,
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	defer cancel()
 	who, err := c.o.Identify(ctx, person)
 	if err != nil {
 		return venue.Reading{}, fmt.Errorf("%w: %w", errIdentity, err)
