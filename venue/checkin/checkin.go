@@ -39,7 +39,9 @@ type Health interface {
 
 // People knows persons, as little as is needed.
 type People interface {
-	Companion(ctx context.Context, who venue.Identity) (venue.PersonID, error)
+	// Named finds or makes the person of an ID number. Not sure: the number is
+	// another name's, and nothing about its owner may be told.
+	Named(ctx context.Context, who venue.Identity) (id venue.PersonID, sure bool, err error)
 	Masked(ctx context.Context, person venue.PersonID) (string, error)
 }
 
@@ -70,8 +72,8 @@ type Service struct {
 	Alarms Alarms
 	Clock  venue.Clock // civil
 	Policy Policy
-	// Unknown is told of each scan whose colour is unknown, so that it is asked
-	// for again; it must not block.
+	// Unknown is told when each scan was received that the sweep must look at:
+	// its colour is unknown, or what became of it. It must not block.
 	Unknown func(at time.Time)
 }
 
@@ -103,8 +105,7 @@ func (s *Service) Checkin(ctx context.Context, r Request) (venue.Prompt, error) 
 	if err != nil {
 		return venue.Prompt{}, fmt.Errorf("identify party: %w", err)
 	}
-	readings := s.ask(ctx, party)
-	scans, err := s.scans(r, place, party, readings)
+	scans, err := s.scans(r, place, party, s.ask(ctx, party))
 	if err != nil {
 		return venue.Prompt{}, fmt.Errorf("prepare scan: %w", err)
 	}
@@ -113,7 +114,7 @@ func (s *Service) Checkin(ctx context.Context, r Request) (venue.Prompt, error) 
 		return venue.Prompt{}, fmt.Errorf("record scan: %w", err)
 	}
 	s.raise(ctx, place, stored)
-	return s.prompt(ctx, place, r, party, stored)
+	return s.prompt(ctx, place, r, stored)
 }
 
 func (s *Service) validate(r Request) error {
@@ -131,40 +132,49 @@ func (s *Service) validate(r Request) error {
 	return nil
 }
 
+// member is one of a party. Only of somebody sure is the colour asked at the
+// door.
+type member struct {
+	person venue.PersonID
+	sure   bool
+}
+
 // party is the person and their companions, in order.
-func (s *Service) party(ctx context.Context, r Request) ([]venue.PersonID, error) {
-	party := []venue.PersonID{r.Person}
+func (s *Service) party(ctx context.Context, r Request) ([]member, error) {
+	party := []member{{r.Person, true}}
 	for _, c := range r.Companions {
-		id, err := s.People.Companion(ctx, c)
+		id, sure, err := s.People.Named(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		if id == r.Person {
 			return nil, &venue.Invalid{Field: "companions", Reason: "self"}
 		}
-		party = append(party, id)
+		party = append(party, member{id, sure})
 	}
 	return party, nil
 }
 
 // ask reads every colour at once: a party waits no longer than one person.
-func (s *Service) ask(ctx context.Context, party []venue.PersonID) []venue.Reading {
+func (s *Service) ask(ctx context.Context, party []member) []venue.Reading {
 	readings := make([]venue.Reading, len(party))
 	var wg sync.WaitGroup
-	for i, person := range party[1:] {
-		wg.Go(func() { readings[i+1] = s.Health.Colour(ctx, person) })
+	for i, m := range party[1:] {
+		if m.sure {
+			wg.Go(func() { readings[i+1] = s.Health.Colour(ctx, m.person) })
+		}
 	}
-	readings[0] = s.Health.Colour(ctx, party[0])
+	readings[0] = s.Health.Colour(ctx, party[0].person)
 	wg.Wait()
 	return readings
 }
 
 // scans makes one row for each of the party.
-func (s *Service) scans(r Request, place Place, party []venue.PersonID, readings []venue.Reading) ([]venue.Scan, error) {
+func (s *Service) scans(r Request, place Place, party []member, readings []venue.Reading) ([]venue.Scan, error) {
 	now := venue.Millis(s.Clock.Now())
 	day, hash := venue.DayOf(now), s.Sealer.ContentHash(r.content())
 	scans := make([]venue.Scan, len(party))
-	for i, person := range party {
+	for i, m := range party {
 		scan := venue.Scan{
 			At: now, Received: now, Door: place.Door.Code, Unit: place.Door.Unit,
 			Direction: r.Direction, Presence: r.Presence, Method: venue.MethodPhone,
@@ -172,10 +182,10 @@ func (s *Service) scans(r Request, place Place, party []venue.PersonID, readings
 			Decision: s.Policy.Decide(readings[i].Health, place.Venue.Sentinel), Hash: hash,
 		}
 		var err error
-		if scan.Key, scan.Prior, err = s.Sealer.ScanKey(r.Person, person, now, r.RequestID, i); err != nil {
+		if scan.Key, scan.Prior, err = s.Sealer.ScanKey(r.Person, m.person, now, r.RequestID, i); err != nil {
 			return nil, err
 		}
-		if scan.Person, err = s.Sealer.SealPerson(day, scan.Key, person); err != nil {
+		if scan.Person, err = s.Sealer.SealPerson(day, scan.Key, m.person); err != nil {
 			return nil, err
 		}
 		if i > 0 {
@@ -200,41 +210,47 @@ func (r Request) content() []byte {
 	return b
 }
 
-// record appends the party's rows and returns them as the memory has them.
-func (s *Service) record(ctx context.Context, scans []venue.Scan) ([]venue.Scan, error) {
+// record appends the party's rows and returns them as the memory has them. The
+// person's own goes first: only it has the same key whatever the companions
+// are, so that a request which differs in them stores nothing.
+func (s *Service) record(ctx context.Context, scans []venue.Scan) ([]venue.ScanOutcome, error) {
+	stored, err := s.append(ctx, scans[:1])
+	if err != nil || len(scans) == 1 {
+		return stored, err
+	}
+	others, err := s.append(ctx, scans[1:])
+	return append(stored, others...), err
+}
+
+func (s *Service) append(ctx context.Context, scans []venue.Scan) ([]venue.ScanOutcome, error) {
 	outcomes, err := s.Log.Append(ctx, scans)
 	if err != nil {
+		s.Unknown(scans[0].Received) // it may be stored all the same: have the sweep look
 		return nil, err
 	}
-	stored := make([]venue.Scan, len(outcomes))
-	for i, o := range outcomes {
-		if o.Kind == venue.ScanConflict {
-			return nil, venue.ErrConflict
-		}
-		stored[i] = o.Stored
+	if slices.ContainsFunc(outcomes, func(o venue.ScanOutcome) bool { return o.Kind == venue.ScanConflict }) {
+		return nil, venue.ErrConflict
 	}
-	return stored, nil
+	return outcomes, nil
 }
 
 // raise sees to the rows that somebody must look at: red ones alarm now,
-// unknown ones are asked for again. Posting is repeatable and a sweep finds
+// unknown ones, when they are new, are asked for again. Posting is repeatable and a sweep finds
 // what a crash kept from being posted, so a failure here fails no scan.
-func (s *Service) raise(ctx context.Context, place Place, stored []venue.Scan) {
-	for _, scan := range stored {
-		switch scan.Health {
-		case venue.HealthRed:
-			if s.Alarms.Raise(ctx, place, scan, false) != nil {
-				s.Unknown(scan.Received) // have the sweep look
-			}
-		case venue.HealthUnknown:
+func (s *Service) raise(ctx context.Context, place Place, stored []venue.ScanOutcome) {
+	for _, o := range stored {
+		switch scan := o.Stored; {
+		case scan.Health == venue.HealthRed && s.Alarms.Raise(ctx, place, scan, false) != nil:
+			s.Unknown(scan.Received) // have the sweep look
+		case scan.Health == venue.HealthUnknown && o.Kind == venue.ScanNew:
 			s.Unknown(scan.Received)
 		}
 	}
 }
 
-func (s *Service) prompt(ctx context.Context, place Place, r Request, party []venue.PersonID, stored []venue.Scan) (venue.Prompt, error) {
-	own := stored[0]
-	name, err := s.People.Masked(ctx, party[0])
+func (s *Service) prompt(ctx context.Context, place Place, r Request, stored []venue.ScanOutcome) (venue.Prompt, error) {
+	own := stored[0].Stored
+	name, err := s.People.Masked(ctx, r.Person)
 	if err != nil {
 		return venue.Prompt{}, fmt.Errorf("name in prompt: %w", err)
 	}
@@ -245,7 +261,8 @@ func (s *Service) prompt(ctx context.Context, place Place, r Request, party []ve
 	}
 	strictest := own
 	var whose string
-	for i, scan := range stored[1:] {
+	for i, o := range stored[1:] {
+		scan := o.Stored
 		c := venue.CompanionPrompt{ScanID: scan.Key.ID(), Name: r.Companions[i].Name.String(), Health: scan.Health, Decision: scan.Decision}
 		p.Companions = append(p.Companions, c)
 		if scan.Decision > strictest.Decision {

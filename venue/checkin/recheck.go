@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/venuecode/venuecode/venue"
@@ -34,7 +33,10 @@ type Recheck struct {
 	begun bool
 	due   time.Time     // zero: nothing known to be waiting
 	pause time.Duration // until the next sweep, while scans wait
-	hint  atomic.Int64
+	// Told by Waiting since the last sweep began:
+	told   bool
+	oldest time.Time // received; the sweep looks no later than from there
+	newest time.Time
 }
 
 // Attention yields red and unknown scans by the instant they were received.
@@ -64,9 +66,9 @@ type Opener interface {
 const (
 	recheckEvery = 5 * time.Second  // doubled while the service stays silent,
 	recheckMost  = 50 * time.Second // up to this: re-checked ≤ 60 s after recovery (rules §2)
-	recheckBatch = 500            // answered in one run, so that other jobs get their turn
-	recheckGroup = 8              // asked at the same time
-	recheckFor   = 24 * time.Hour // after that nobody waits at the door any more
+	recheckBatch = 500              // answered in one run, so that other jobs get their turn
+	recheckGroup = 8                // asked at the same time
+	recheckFor   = 24 * time.Hour   // after that nobody waits at the door any more
 	// settle is how long a row may take from being received to being found: the
 	// cursor stays behind by it.
 	settle = 2 * time.Minute
@@ -76,7 +78,17 @@ const (
 func (r *Recheck) Name() string { return "recheck" }
 
 // Waiting tells that a scan received at t needs a look. It never blocks.
-func (r *Recheck) Waiting(t time.Time) { r.hint.Store(t.UnixMilli()) }
+func (r *Recheck) Waiting(t time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.told || t.Before(r.oldest) {
+		r.oldest = t
+	}
+	if !r.told || t.After(r.newest) {
+		r.newest = t
+	}
+	r.told = true
+}
 
 // Next is when the sweep runs again: once at the start, then only while scans
 // wait.
@@ -86,39 +98,58 @@ func (r *Recheck) Next(context.Context) (time.Time, bool, error) {
 	if !r.begun {
 		return r.Clock.Now(), true, nil
 	}
-	if ms := r.hint.Load(); ms != 0 && r.due.IsZero() {
-		r.due = time.UnixMilli(ms).Add(recheckEvery)
+	if r.told && r.due.IsZero() {
+		r.due = r.newest.Add(recheckEvery)
 	}
 	return r.due, !r.due.IsZero(), nil
 }
 
-// Run sweeps once. It stops asking at the first silence: the service is still
-// away, and the rest can wait five seconds.
+// Run sweeps once. It stops asking when nobody of a group gets an answer: the
+// service is still away, and the rest can wait. After a full batch it is due
+// again at once, behind the other jobs.
 func (r *Recheck) Run(ctx context.Context, now time.Time) (ran, deferred int, err error) {
-	hint := r.hint.Load()
-	waiting, ran, err := r.sweep(ctx, now)
+	r.mu.Lock()
+	told, oldest, newest := r.told, r.oldest, r.newest
+	r.told = false // what is told from here on may be too late for this sweep
+	r.mu.Unlock()
+	waiting, ran, err := r.sweep(ctx, now, told, oldest)
 
+	if told && err != nil { // it may not have come to look
+		r.Waiting(oldest)
+		r.Waiting(newest)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err != nil || waiting {
-		if r.pause = min(r.pause*2, recheckMost); ran > 0 || r.pause == 0 {
-			r.pause = recheckEvery
-		}
-		r.begun, r.due = true, now.Add(r.pause)
-		return ran, 1, err
+	r.begun = true
+	switch {
+	case err == nil && !waiting:
+		r.due, r.pause = time.Time{}, 0
+		return ran, 0, nil
+	case err == nil && ran >= recheckBatch:
+		r.due, r.pause = now, 0
+		return ran, 0, nil
+	case ran > 0 || r.pause == 0:
+		r.pause = recheckEvery
+	default:
+		r.pause = min(r.pause*2, recheckMost)
 	}
-	r.begun, r.due, r.pause = true, time.Time{}, 0
-	r.hint.CompareAndSwap(hint, 0)
-	return ran, 0, nil
+	r.due = now.Add(r.pause)
+	return ran, 1, err
 }
 
-func (r *Recheck) sweep(ctx context.Context, now time.Time) (waiting bool, ran int, err error) {
+// sweep looks at everything from the cursor on, or from the oldest scan that
+// was told of: one that was long in being stored may lie behind the cursor.
+func (r *Recheck) sweep(ctx context.Context, now time.Time, told bool, oldest time.Time) (waiting bool, ran int, err error) {
 	cursor, err := r.Outcome.Cursor(ctx)
 	if err != nil {
 		return false, 0, fmt.Errorf("read cursor: %w", err)
 	}
-	if floor := now.Add(-recheckFor); cursor.Before(floor) {
-		cursor = floor
+	from := cursor
+	if told && oldest.Before(from) {
+		from = oldest
+	}
+	if floor := now.Add(-recheckFor); from.Before(floor) {
+		from = floor
 	}
 	next := now.Add(-settle)
 	keep := func(scan venue.Scan) { // the cursor may not pass what still waits
@@ -131,21 +162,24 @@ func (r *Recheck) sweep(ctx context.Context, now time.Time) (waiting bool, ran i
 	var faults error
 	silent := false
 	flush := func() {
+		unanswered := 0
 		for i, err := range r.each(ctx, group, now) {
 			switch {
 			case err == nil:
 				ran++
 				continue
 			case errors.Is(err, venue.ErrUnavailable):
-				silent = true
+				unanswered++
 			default:
 				faults = errors.Join(faults, err)
 			}
 			keep(group[i])
 		}
+		// One whom the service can not answer for must not keep the others waiting.
+		silent = len(group) > 0 && unanswered == len(group)
 		group = group[:0]
 	}
-	for scan, err := range r.Scans.Attention(ctx, cursor, now.Add(time.Millisecond)) {
+	for scan, err := range r.Scans.Attention(ctx, from, now.Add(time.Millisecond)) {
 		if err != nil {
 			return true, ran, fmt.Errorf("find scans that wait: %w", err)
 		}
@@ -165,7 +199,7 @@ func (r *Recheck) sweep(ctx context.Context, now time.Time) (waiting bool, ran i
 		}
 	}
 	flush()
-	if next.After(cursor) {
+	if !next.Equal(cursor) { // back, too, if one behind it waits
 		if err := r.Outcome.MoveCursor(ctx, next); err != nil {
 			return true, ran, fmt.Errorf("move cursor: %w", err)
 		}
