@@ -50,13 +50,13 @@ func (b *BindCodes) Make(ctx context.Context, unit venue.UnitID) (string, error)
 func (b *BindCodes) id(code string) string { return b.blind("bind_code", code) }
 
 // Bind redeems a code. A code that is wrong, used or too old is a
-// *venue.Invalid; the same account may repeat its own.
+// *venue.Invalid; the same account may repeat its own while it is good.
 func (b *BindCodes) Bind(ctx context.Context, account venue.ChatAccount, code string) (venue.Binding, error) {
 	code = strings.NewReplacer(" ", "", "-", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(venue.Fold(code)))
 	refused := &venue.Invalid{Field: "bind_code", Reason: "refused"}
 	now := b.clock.Now()
 	row, err := b.rows.Update(ctx, b.id(code), false, func(r *BindCodeRow) error {
-		if r.UsedBy != account.Key() && (r.UsedBy != "" || now.After(r.Expires)) {
+		if now.After(r.Expires) || r.UsedBy != "" && r.UsedBy != account.Key() {
 			return refused
 		}
 		r.UsedBy = account.Key()

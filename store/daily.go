@@ -105,10 +105,10 @@ const sinceStage = "since"
 func (r *Reporting) Since(ctx context.Context, now time.Time) (time.Time, error) {
 	row, err := r.stages.Get(ctx, sinceStage)
 	if errors.Is(err, venue.ErrNotFound) {
-		if err = r.stages.Insert(ctx, sinceStage, StageRow{At: now}); err == nil {
-			return venue.Millis(now), nil
+		if err = r.stages.Insert(ctx, sinceStage, StageRow{At: now}); err == nil || !errors.Is(err, venue.ErrExists) {
+			return venue.Millis(now), err
 		}
-		row, err = r.stages.Get(ctx, sinceStage)
+		row, err = r.stages.Get(ctx, sinceStage) // somebody was faster
 	}
 	return row.Value.At, err
 }

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -29,21 +31,27 @@ type Registry struct {
 	meta        Collection[MetaRow]
 
 	machine venue.Clock
-	places  *lru.Cache[venue.Code, checkin.Place]
+	places  *lru.Cache[venue.Code, cachedPlace]
+	filling atomic.Int64 // raised when the cache is emptied: what was read before does not enter it
 	version atomic.Int64 // of what the cache holds
 	looked  atomic.Int64 // unix ms, machine: when the version was last looked at
 }
 
+type cachedPlace struct {
+	checkin.Place
+	filling int64
+}
+
 const (
-	cachedPlaces  = 1 << 15
-	lookEvery     = 2 * time.Second // another process's change is seen within this, and a read
-	registryVer   = "registry"
-	absentDoorKey = "-" // looked up for malformed codes, so that they cost the same
+	cachedPlaces = 1 << 15
+	lookEvery    = 2 * time.Second // another process's change is seen within this, and a read
+	registryVer  = "registry"
+	absentKey    = "-" // looked up where there is nothing to look up, so that it costs the same
 )
 
 // NewRegistry opens the registry.
 func NewRegistry(docs Documents, machine venue.Clock) *Registry {
-	places, _ := lru.New[venue.Code, checkin.Place](cachedPlaces)
+	places, _ := lru.New[venue.Code, cachedPlace](cachedPlaces)
 	return &Registry{
 		units:       NewCollection[venue.Unit](docs, Units),
 		groups:      NewCollection[venue.Group](docs, Groups),
@@ -59,23 +67,20 @@ func NewRegistry(docs Documents, machine venue.Clock) *Registry {
 
 // Resolve finds the place of a door that may be scanned. Malformed ("" stands
 // for it), unknown and revoked codes are all venue.ErrNotFound after the same
-// look-up.
+// two look-ups.
 func (r *Registry) Resolve(ctx context.Context, code venue.Code) (checkin.Place, error) {
 	if err := r.refresh(ctx); err != nil {
 		return checkin.Place{}, err
 	}
-	if p, ok := r.places.Get(code); ok {
-		return p, nil
+	filling := r.filling.Load()
+	if p, ok := r.places.Get(code); ok && p.filling == filling {
+		return p.Place, nil
 	}
-	id := string(code)
-	if id == "" {
-		id = absentDoorKey
-	}
-	door, err := r.doors.Get(ctx, id)
-	if err != nil {
+	door, err := r.doors.Get(ctx, cmp.Or(string(code), absentKey))
+	if err != nil && !errors.Is(err, venue.ErrNotFound) {
 		return checkin.Place{}, err
 	}
-	v, err := r.venues.Get(ctx, string(door.Value.Venue))
+	v, err := r.venues.Get(ctx, cmp.Or(string(door.Value.Venue), absentKey))
 	if err != nil {
 		return checkin.Place{}, err
 	}
@@ -83,8 +88,15 @@ func (r *Registry) Resolve(ctx context.Context, code venue.Code) (checkin.Place,
 		return checkin.Place{}, fmt.Errorf("door is not in use: %w", venue.ErrNotFound)
 	}
 	p := checkin.Place{Door: door.Value, Venue: v.Value}
-	r.places.Add(code, p)
+	r.places.Add(code, cachedPlace{p, filling})
 	return p, nil
+}
+
+// forget empties the cache. A look-up under way may still put in what it read
+// before, but nobody will take it out again.
+func (r *Registry) forget() {
+	r.filling.Add(1)
+	r.places.Purge()
 }
 
 // refresh empties the cache if the registry changed since it was filled.
@@ -99,7 +111,7 @@ func (r *Registry) refresh(ctx context.Context) error {
 		return fmt.Errorf("read registry version: %w", err)
 	}
 	if r.version.Swap(row.Value.Value) != row.Value.Value {
-		r.places.Purge()
+		r.forget()
 	}
 	return nil
 }
@@ -107,7 +119,7 @@ func (r *Registry) refresh(ctx context.Context) error {
 // changed tells every process that the registry changed.
 func (r *Registry) changed(ctx context.Context) error {
 	_, err := r.meta.Update(ctx, registryVer, true, func(m *MetaRow) error { m.Value++; return nil })
-	r.places.Purge()
+	r.forget()
 	return err
 }
 
@@ -162,11 +174,8 @@ func (r *Registry) Binding(ctx context.Context, account venue.ChatAccount) (venu
 // Officers lists who answers for a division: those of its most specific
 // territory that has any.
 func (r *Registry) Officers(ctx context.Context, d venue.Division) ([]venue.ChatAccount, error) {
-	for _, n := range []int{12, 9, 6, 4, 2} {
-		if n > len(d) {
-			continue
-		}
-		row, err := r.territories.Get(ctx, string(d[:n]))
+	for _, id := range territoryIDs(d) {
+		row, err := r.territories.Get(ctx, id)
 		if errors.Is(err, venue.ErrNotFound) {
 			continue
 		}
@@ -175,6 +184,22 @@ func (r *Registry) Officers(ctx context.Context, d venue.Division) ([]venue.Chat
 		}
 	}
 	return nil, nil
+}
+
+// territoryIDs names the territories in which a division lies, itself first.
+// Trailing zeros stand for a larger division, so one division has one id.
+func territoryIDs(d venue.Division) []string {
+	s := string(d)
+	if d.Level() == 0 {
+		return nil
+	}
+	var ids []string
+	for ; len(s) > 6; s = s[:len(s)-3] { // 12 → 9 → 6 digits
+		if !strings.HasSuffix(s, "000") {
+			ids = append(ids, s)
+		}
+	}
+	return slices.Compact(append(ids, s, s[:4]+"00", s[:2]+"0000"))
 }
 
 // Registered is everything that one call puts into the registry.
@@ -193,7 +218,11 @@ type Registered struct {
 func (r *Registry) Put(ctx context.Context, in Registered) error {
 	var err error
 	for _, v := range in.Territories {
-		err = errors.Join(err, set(ctx, r.territories, string(v.Division), v))
+		if v.Division.Level() == 0 {
+			err = errors.Join(err, &venue.Invalid{Field: "division", Reason: "shape"})
+			continue
+		}
+		err = errors.Join(err, set(ctx, r.territories, territoryIDs(v.Division)[0], v))
 	}
 	for _, v := range in.Groups {
 		err = errors.Join(err, set(ctx, r.groups, string(v.ID), v))
@@ -213,33 +242,46 @@ func (r *Registry) Put(ctx context.Context, in Registered) error {
 	return errors.Join(err, r.changed(ctx))
 }
 
-// putDoor writes the tenures first: run again, it finds them done.
+// putDoor writes the tenures first: run again, even at a later instant, it
+// finds them done. Two open tenures of a door would count its scans twice.
 func (r *Registry) putDoor(ctx context.Context, d venue.Door, since time.Time) error {
 	old, err := r.doors.Get(ctx, string(d.Code))
-	if err != nil && !errors.Is(err, venue.ErrNotFound) {
+	switch {
+	case errors.Is(err, venue.ErrNotFound):
+		err = set(ctx, r.tenures, string(d.Code)+":first", venue.Tenure{Door: d.Code, Unit: d.Unit, Since: since})
+	case err == nil && old.Value.Unit != d.Unit:
+		err = r.transfer(ctx, d.Code, old.Value.Unit, d.Unit, since)
+	}
+	if err != nil {
 		return err
 	}
-	if err != nil || old.Value.Unit != d.Unit {
-		if err == nil {
-			rows, err := r.tenures.All(ctx, Query{Index: "unit", Equal: []any{string(old.Value.Unit)}})
-			if err != nil {
-				return err
-			}
-			for _, row := range rows {
-				if row.Value.Door == d.Code && row.Value.Until.IsZero() {
-					row.Value.Until = since
-					if _, err := r.tenures.Replace(ctx, row); err != nil {
-						return err
-					}
-				}
-			}
-		}
-		id := string(d.Code) + ":" + strconv.FormatInt(since.UnixMilli(), 10)
-		if err := set(ctx, r.tenures, id, venue.Tenure{Door: d.Code, Unit: d.Unit, Since: since}); err != nil {
+	return set(ctx, r.doors, string(d.Code), d)
+}
+
+// transfer ends a door's tenure with one unit and begins that with another.
+func (r *Registry) transfer(ctx context.Context, door venue.Code, from, to venue.UnitID, since time.Time) error {
+	open := func(unit venue.UnitID) (rows []Row[venue.Tenure], err error) {
+		rows, err = r.tenures.All(ctx, Query{Index: "unit", Equal: []any{string(unit)}})
+		return slices.DeleteFunc(rows, func(row Row[venue.Tenure]) bool {
+			return row.Value.Door != door || !row.Value.Until.IsZero()
+		}), err
+	}
+	ending, err := open(from)
+	if err != nil {
+		return err
+	}
+	for _, row := range ending {
+		row.Value.Until = since
+		if _, err := r.tenures.Replace(ctx, row); err != nil {
 			return err
 		}
 	}
-	return set(ctx, r.doors, string(d.Code), d)
+	begun, err := open(to)
+	if err != nil || len(begun) > 0 {
+		return err
+	}
+	id := string(door) + ":" + strconv.FormatInt(since.UnixMilli(), 10)
+	return set(ctx, r.tenures, id, venue.Tenure{Door: door, Unit: to, Since: since})
 }
 
 // Bind ties a chat account to a unit; whoever it reported for before, it does no
