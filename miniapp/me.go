@@ -87,7 +87,11 @@ func (h *Handler) register(c *fiber.Ctx) error {
 		return err
 	}
 	if body.PhoneCode != "" {
-		r.Phone, err = h.Platforms[session.App].Phone(ctx, body.PhoneCode)
+		platform, ok := h.Platforms[session.App]
+		if !ok { // switched off since the session began
+			return web.ErrUnauthorized
+		}
+		r.Phone, err = platform.Phone(ctx, body.PhoneCode)
 		if errors.Is(err, venue.ErrInvalid) {
 			return &venue.Invalid{Field: "phone_code", Reason: "expired"}
 		}

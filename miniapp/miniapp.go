@@ -45,7 +45,10 @@ type Handler struct {
 
 // Routes adds the residents' routes.
 func (h *Handler) Routes(app fiber.Router) {
-	api := app.Group("/api/v1")
+	api := app.Group("/api/v1", func(c *fiber.Ctx) error {
+		c.Set(fiber.HeaderCacheControl, "no-store") // nothing of a person stays in a phone's or a proxy's cache
+		return c.Next()
+	})
 	api.Post("/sessions", h.login)
 	api.Get("/consent", h.consent)
 	api.Put("/me", h.register)

@@ -1,9 +1,11 @@
 package miniapp
 
 import (
+	"context"
 	"errors"
 
 	"github.com/gofiber/fiber/v2"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/venue"
@@ -36,15 +38,7 @@ func (h *Handler) scan(c *fiber.Ctx) error {
 	ctx, cancel := web.Deadline(c, h.Reply)
 	defer cancel()
 
-	person, err := h.resident(ctx, c)
-	if err != nil {
-		return err
-	}
-	var body scanBody
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	request, err := h.request(person, body)
+	request, err := h.incoming(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -55,6 +49,19 @@ func (h *Handler) scan(c *fiber.Ctx) error {
 		return err
 	}
 	return c.JSON(render(prompt))
+}
+
+// incoming is who scans what.
+func (h *Handler) incoming(ctx context.Context, c *fiber.Ctx) (r checkin.Request, err error) {
+	person, err := h.resident(ctx, c)
+	if err != nil {
+		return r, err
+	}
+	var body scanBody
+	if err := decode(c, &body); err != nil {
+		return r, err
+	}
+	return h.request(person, body)
 }
 
 func (h *Handler) request(person venue.PersonID, b scanBody) (r checkin.Request, err error) {
@@ -76,7 +83,7 @@ func (h *Handler) request(person venue.PersonID, b scanBody) (r checkin.Request,
 	}
 	for _, c := range b.Companions {
 		var who venue.Identity
-		if who.Name, err = venue.ParsePersonName(c.Name); err != nil {
+		if who.Name, err = venue.ParsePersonName(norm.NFC.String(c.Name)); err != nil {
 			return r, err
 		}
 		if who.ID, err = venue.ParseIDNumber(c.ID, venue.DayOf(h.Clock.Now())); err != nil {
@@ -127,15 +134,7 @@ func (h *Handler) noop(c *fiber.Ctx) error {
 	ctx, cancel := web.Deadline(c, h.Reply)
 	defer cancel()
 
-	person, err := h.resident(ctx, c)
-	if err != nil {
-		return err
-	}
-	var body scanBody
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	request, err := h.request(person, body)
+	request, err := h.incoming(ctx, c)
 	if err != nil {
 		return err
 	}

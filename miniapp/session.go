@@ -36,11 +36,12 @@ var appNumbers = map[string]byte{"wechat": 1, "alipay": 2}
 // Issue makes the token of a session.
 func Issue(t Tokens, s Session) (string, error) {
 	account, err := base64.RawURLEncoding.DecodeString(s.Account)
-	if err != nil || len(account) != accountSize {
-		return "", fmt.Errorf("account id of %d bytes: %w", len(account), venue.ErrInvalid)
+	app, known := appNumbers[s.App]
+	if err != nil || len(account) != accountSize || !known {
+		return "", fmt.Errorf("session of app %q, account id of %d bytes: %w", s.App, len(account), venue.ErrInvalid)
 	}
 	claims := make([]byte, 0, claimsSize)
-	claims = append(claims, 1, appNumbers[s.App])
+	claims = append(claims, 1, app)
 	claims = append(claims, account...)
 	claims = append(claims, s.Person[:]...)
 	claims = binary.BigEndian.AppendUint64(claims, uint64(s.Expires.UnixMilli()))
@@ -53,9 +54,13 @@ func Read(t Tokens, token string, now time.Time) (s Session, err error) {
 	if err != nil || len(claims) != claimsSize || claims[0] != 1 {
 		return s, web.ErrUnauthorized
 	}
-	s.App = "wechat"
-	if claims[1] == appNumbers["alipay"] {
-		s.App = "alipay"
+	for app, number := range appNumbers {
+		if claims[1] == number {
+			s.App = app
+		}
+	}
+	if s.App == "" {
+		return s, web.ErrUnauthorized
 	}
 	s.Account = base64.RawURLEncoding.EncodeToString(claims[2 : 2+accountSize])
 	copy(s.Person[:], claims[2+accountSize:])
