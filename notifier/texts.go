@@ -123,7 +123,7 @@ func (t *text) reminder(tag string, m venue.Message, deadline time.Duration) {
 	if m.Late {
 		when = "尽快"
 	}
-	t.add("请%s回复“上报 数字”，或“确认”；没有人扫码的，回复“上报 0”。辛苦了！", when)
+	t.add("请%s回复“上报 数字”；没有人扫码的，回复“上报 0”。辛苦了！", when)
 }
 
 func (t *text) digest(tag string, day venue.Day, d *venue.Digest) {
@@ -191,7 +191,7 @@ func (t *text) difference(tag string, day venue.Day, v *venue.VerdictFacts) {
 			than = "少"
 		}
 		t.add("结果：比平台记录%s %d 次%s。", than, r.Distance, percent(r.Distance, r.High))
-		t.add("请您核对。需要改数，回复“更正 数字”；有不同意见，回复“申诉 理由”。")
+		t.add("请您核对。需要改数，回复“更正 数字”；有不同意见，请联系指挥部。")
 	default:
 		waiting := "部分扫码数据"
 		if len(r.Waiting) > 0 {
@@ -247,7 +247,7 @@ func cardOf(m venue.Message) Card {
 	case m.Kind == venue.MessageAlarm && m.Alarm != nil:
 		c.Place, at, c.Note = m.Alarm.Venue+" "+m.Alarm.Door, m.Alarm.At, "请拦下并引导至等候区，报社区"
 	case m.Kind == venue.MessageReminder && len(m.Units) > 0:
-		c.Place, at, c.Note = m.Units[0].Name, m.Due, "请回复上报数字，或确认"
+		c.Place, at, c.Note = m.Units[0].Name, m.Due, "请回复上报数字"
 	}
 	if !at.IsZero() {
 		c.Time = at.In(venue.Zone).Format("2006-01-02 15:04")

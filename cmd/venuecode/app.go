@@ -50,6 +50,7 @@ type app struct {
 	bindCodes *store.BindCodes
 	health    *health.Client
 	runner    *schedule.Runner
+	reports   *daily.Service
 	stages    *daily.Stages
 
 	web, ops *fiber.App
@@ -95,7 +96,7 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 	}
 	reporting := store.NewReporting(a.engine, a.vault)
 	service, stages := a.daily(reporting)
-	a.stages = stages
+	a.reports, a.stages = service, stages
 	outbox := a.notifier(platforms, stages, metrics)
 	service.Outbox = outbox
 	if clock.Mode() == schedule.Real {
@@ -235,9 +236,9 @@ func (a *app) tellResident(outbox checkin.Outbox) func(context.Context, venue.Pe
 			return err
 		}
 		var messages []venue.Message
-		for _, recipient := range to {
+		for i, recipient := range to {
 			messages = append(messages, venue.Message{
-				ID: "recheck:" + scan.Key.ID() + ":" + string(recipient.Channel), Kind: venue.MessageRecheck, To: recipient,
+				ID: fmt.Sprintf("recheck:%s:%d", scan.Key.ID(), i), Kind: venue.MessageRecheck, To: recipient,
 				Due: a.clock.Now(), Day: venue.DayOf(scan.At),
 				Recheck: &venue.RecheckFacts{Venue: place.Venue.Name, At: scan.At, Health: reading.Health},
 			})

@@ -40,6 +40,7 @@ var tools = map[string]tool{
 	"verify":    verifyTool,
 	"bind-code": bindCodeTool,
 	"load":      loadTool,
+	"decide":    decideTool,
 }
 
 // line is what travels back: progress, then an answer or an error.

@@ -150,6 +150,24 @@ func TestAKilledPlatformContinues(t *testing.T) {
 	want(t, "green once, silence now", p.Health+" "+p.Decision, "unknown hold")
 	d.fault("health", "none")
 	want(t, "and with an answer", d.scan(phone, d.doorOf("青禾市民中心"), nil).Decision, "admit")
+
+	// A correction after the deadline stands once headquarters has accepted it.
+	d.alone("s001", wecomChat, "上报 5")
+	if _, stderr, code := runs(t, "correction", "accept", "市府办", "--data", data); code != exitFailed {
+		t.Errorf("nothing waits for a decision: exit code %d %s", code, stderr)
+	}
+	d.pass("85m")
+	wantText(t, "更正", d.alone("s001", wecomChat, "更正 2"), "更正待批")
+	var decided struct {
+		Unit     string
+		Standing int
+	}
+	out, stderr, code := runs(t, "correction", "accept", "市府办", "--data", data, "--json")
+	oneLine(t, "correction", out, &decided)
+	if code != 0 || decided.Standing != 2 {
+		t.Errorf("correction accept: %d %s %s", code, out, stderr)
+	}
+	wantText(t, "查", d.alone("s001", wecomChat, "查"), "扫码 2 次")
 }
 
 // toolsOf asks the tools of the server that runs on data.
@@ -325,6 +343,8 @@ func TestExitCodes(t *testing.T) {
 		{"verify frobnicate", exitUsage},
 		{"verify", exitUsage},
 		{"bind-code", exitUsage},
+		{"correction", exitUsage},
+		{"correction accept", exitUsage},
 		{"load", exitUsage},
 	} {
 		out, stderr, code := runs(t, strings.Fields(c.args)...)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -174,7 +175,7 @@ func bindCodeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bind-code UNIT",
 		Short: "Make a one-time code by which a chat account is bound to a unit",
-		Long:  "Make a one-time code by which a chat account is bound to a unit.\nThe person writes “绑定 <码>” to the robot, the app or the service account.",
+		Long:  "Make a one-time code by which a chat account is bound to a unit.\nUNIT is its id, name or short name. The person writes “绑定 <码>” to the robot, the app or the service account.",
 		Args:  usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			answer, err := f.ask(c, "bind-code", map[string]string{"unit": args[0]})
@@ -202,11 +203,119 @@ func bindCodeTool(ctx context.Context, a *app, question json.RawMessage, _ func(
 	if err := json.Unmarshal(question, &q); err != nil {
 		return nil, err
 	}
-	code, err := a.bindCodes.Make(ctx, venue.UnitID(q.Unit))
-	if errors.Is(err, venue.ErrNotFound) {
-		return nil, fmt.Errorf("there is no unit %q", q.Unit)
+	unit, err := a.unitNamed(ctx, q.Unit)
+	if err != nil {
+		return nil, err
 	}
-	return map[string]string{"code": code, "unit": q.Unit, "expires_in": store.BindCodeLife.String()}, err
+	code, err := a.bindCodes.Make(ctx, unit)
+	return map[string]string{"code": code, "unit": string(unit), "expires_in": store.BindCodeLife.String()}, err
+}
+
+// unitNamed finds a unit by its id, name or short name.
+func (a *app) unitNamed(ctx context.Context, text string) (venue.UnitID, error) {
+	names, err := a.registry.UnitNames(ctx)
+	if err != nil {
+		return "", err
+	}
+	var found []venue.UnitID
+	for id, names := range names {
+		if string(id) == text || slices.Contains(names, text) {
+			found = append(found, id)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("there is no unit %q", text)
+	case 1:
+		return found[0], nil
+	}
+	return "", fmt.Errorf("%d units are called %q: name the one by its id or full name", len(found), text)
+}
+
+func correctionCommand() *cobra.Command {
+	var f toolFlags
+	var day string
+	decide := func(use, short string, accept bool) *cobra.Command {
+		return &cobra.Command{
+			Use: use + " UNIT", Short: short, Args: usage(cobra.ExactArgs(1)),
+			RunE: func(c *cobra.Command, args []string) error {
+				answer, err := f.ask(c, "decide", map[string]any{"unit": args[0], "day": day, "accept": accept})
+				if err != nil {
+					return err
+				}
+				var made struct {
+					Unit     string `json:"unit"`
+					Standing *int   `json:"standing"`
+				}
+				if err := json.Unmarshal(answer, &made); err != nil {
+					return err
+				}
+				f.print(c, answer, func() string {
+					if made.Standing == nil {
+						return made.Unit + ": no number stands"
+					}
+					return fmt.Sprintf("%s: %d stands", made.Unit, *made.Standing)
+				})
+				return nil
+			},
+		}
+	}
+	c := &cobra.Command{
+		Use: "correction", Args: cobra.ArbitraryArgs, RunE: oneOf,
+		Short: "Decide on a correction that came after the deadline (更正待批)",
+		Long:  "Decide on a correction that came after the deadline (更正待批). UNIT is a unit's id,\nname or short name. Until then the former number stands.",
+	}
+	c.AddCommand(decide("accept", "The correction stands from now on", true), decide("refuse", "The former number goes on standing", false))
+	for _, sub := range c.Commands() {
+		f.add(sub)
+		sub.Flags().StringVar(&day, "day", "", "the day the report is for, YYYY-MM-DD (default: today)")
+	}
+	return c
+}
+
+func decideTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+	var q struct {
+		Unit   string `json:"unit"`
+		Day    string `json:"day"`
+		Accept bool   `json:"accept"`
+	}
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	unit, err := a.unitNamed(ctx, q.Unit)
+	if err != nil {
+		return nil, err
+	}
+	day := venue.DayOf(a.clock.Now())
+	if q.Day != "" {
+		if day, err = venue.ParseDay(q.Day); err != nil {
+			return nil, err
+		}
+	}
+	report, ok, err := a.reports.Reports.Get(ctx, unit, day)
+	if err != nil {
+		return nil, err
+	}
+	waiting := -1
+	for i, e := range report.Entries {
+		if e.Awaiting && e.Withdrawn.IsZero() {
+			waiting = i
+		}
+	}
+	if !ok || waiting < 0 {
+		return nil, fmt.Errorf("no correction of %q waits for %s", q.Unit, day)
+	}
+	if report, err = a.reports.Decide(ctx, unit, day, waiting, q.Accept, "by an operator"); err != nil {
+		return nil, err
+	}
+	if _, err := a.reports.Rejudge(ctx, unit, day); err != nil {
+		return nil, err
+	}
+	answer := map[string]any{"unit": unit, "day": day}
+	if e := report.Standing(); e != nil {
+		answer["standing"] = e.Count
+	}
+	return answer, nil
 }
 
 func loadCommand() *cobra.Command {
