@@ -43,6 +43,7 @@ type Config struct {
 	DomainChecks map[string]string `koanf:"domain_checks"` // file name → content
 
 	Retention Retention `koanf:"retention"`
+	Audit     Audit     `koanf:"audit"`
 	Limits    Limits    `koanf:"limits"`
 }
 
@@ -235,6 +236,18 @@ type SubscribeTemplates struct {
 // Retention is how long things are kept (rules §6), in days where so named.
 type Retention struct {
 	VisitsDays int `koanf:"visits_days" range:"14..60"`
+}
+
+// Audit is where the trail's checkpoints go.
+type Audit struct {
+	Copy string `koanf:"copy"` // absolute once loaded
+	Push Push   `koanf:"push"`
+}
+
+// Push is an address that takes checkpoints; off while URL is empty.
+type Push struct {
+	URL    string `koanf:"url"`
+	Secret Secret `koanf:"secret"`
 }
 
 // Limits are the largest request bodies, in bytes.

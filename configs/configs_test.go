@@ -239,6 +239,8 @@ func TestOneFaultInATestConfiguration(t *testing.T) {
 		{"the digest at the deadline", `reports: {digest: "16:00"}`, "reports.digest: must be after"},
 		{"the one tap too late", `reports: {one_tap: "16:00"}`, "reports.one_tap: must be before"},
 		{"the digest at night", `reports: {digest: "22:00"}`, "reports.digest: falls into notify.quiet_hours"},
+		{"a copy of the trail beside the data", "data_dir: d\nkeys_dir: k\naudit: {copy: d/copy}", "audit.copy: must be a file apart"},
+		{"a push without secret", "audit: {push: {url: http://a.example}}", "audit.push: needs both url and secret"},
 		{"visits kept too short", "retention: {visits_days: 13}", "retention.visits_days: must be within 14..60"},
 		{"a division of five digits", "advice: {divisions: {41048: {}}}", "advice.divisions.41048: must be a division"},
 		{"a colour nobody knows", "advice: {divisions: {410482: {orange: [a]}}}", "advice.divisions.410482.orange: is no option"},

@@ -72,6 +72,10 @@ func (l *loader) addresses(c *Config) {
 	}
 	l.base("alipay.gateway", c.Alipay.Gateway, true)
 	l.base("health.base", c.Health.Base, !l.test)
+	l.base("audit.push.url", c.Audit.Push.URL, false)
+	if l.sound("audit.push.url", "audit.push.secret") && (c.Audit.Push.URL != "") != c.Audit.Push.Secret.Set() {
+		l.fault("audit.push", "needs both url and secret, or neither")
+	}
 }
 
 // address checks HOST:PORT and gives the host.
@@ -164,6 +168,13 @@ func (l *loader) folders(c *Config) {
 	}
 	if l.sound("data_dir", "keys_dir") && (inside(c.DataDir, c.KeysDir) || inside(c.KeysDir, c.DataDir)) {
 		l.fault("keys_dir", "must lie apart from data_dir, neither inside it nor around it")
+	}
+	if c.Audit.Copy != "" {
+		path, err := l.rooted(c.Audit.Copy)
+		if err != nil || inside(path, c.DataDir) || inside(path, c.KeysDir) {
+			l.fault("audit.copy", "must be a file apart from data_dir and keys_dir")
+		}
+		c.Audit.Copy = path
 	}
 	uri := c.Store.Reveal()
 	if uri != embedded && !strings.HasPrefix(uri, "mongodb://") && !strings.HasPrefix(uri, "mongodb+srv://") {

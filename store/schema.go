@@ -27,10 +27,19 @@ var (
 	Territories  = Schema{Name: "territories"}                                                                                                                        // division code → venue.Territory
 )
 
+// The audit trail. Its documents are what vault/audit writes, byte for byte.
+var (
+	Audit = Schema{Name: "audit", Indexes: []Index{ // chain:seq → a row of the trail
+		{Name: "at", Fields: []string{"at"}}, {Name: "actor", Fields: []string{"actor", "at"}}, {Name: "object", Fields: []string{"object", "at"}}}}
+	AuditCheckpoints = Schema{Name: "audit_checkpoints"} // number → a signed line
+	AuditSinks       = Schema{Name: "audit_sinks"}       // sink name → MetaRow, the last number it has
+)
+
 // Schemas lists every collection; an engine is opened with it.
 var Schemas = []Schema{
 	Units, Groups, Venues, Doors, Tenures, Persons, PersonIDs, Accounts, Bindings, BindCodeRows,
 	Reports, Stages, Outbox, Callbacks, Rechecks, Meta, Territories,
+	Audit, AuditCheckpoints, AuditSinks,
 }
 
 // PersonRow is one person, sealed under a key of their own that is wrapped

@@ -29,6 +29,7 @@ import (
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/store/embedded"
 	"github.com/venuecode/venuecode/vault"
+	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/checkin"
 	"github.com/venuecode/venuecode/venue/daily"
@@ -48,6 +49,7 @@ type app struct {
 	registry  *store.Registry
 	people    *vault.People
 	bindCodes *store.BindCodes
+	trail     *audit.Trail
 	health    *health.Client
 	runner    *schedule.Runner
 	reports   *daily.Service
@@ -83,6 +85,9 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 			err = errors.Join(err, a.engine.Close())
 		}
 	}()
+	if a.trail, err = a.openTrail(); err != nil {
+		return nil, err
+	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.registry = store.NewRegistry(a.engine, machine)
@@ -111,7 +116,7 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 		Vault: a.vault, Scans: a.engine, Meta: store.NewCollection[store.MetaRow](a.engine, store.Meta),
 		Replies: replies, VisitDays: config.Retention.VisitsDays, Clock: clock,
 	}
-	a.runner.Add(plain{retention}, plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{&settling{service: service, clock: clock}})
+	a.runner.Add(plain{retention}, plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{a.trail}, plain{&settling{service: service, clock: clock}})
 
 	options := web.Options{
 		Name: "venuecode", BodyLimit: int(config.Limits.Body), Proxies: config.TrustedProxies,
@@ -128,6 +133,27 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 	a.ops = a.operations(metrics)
 	return a, nil
 }
+
+// openTrail opens the audit trail and says where its checkpoints go.
+func (a *app) openTrail() (*audit.Trail, error) {
+	signer, err := audit.NewFileSigner(a.config.KeysDir, random)
+	if err != nil {
+		return nil, fmt.Errorf("open the audit trail: %w", err)
+	}
+	var sinks []audit.Sink
+	if path := a.config.Audit.Copy; path != "" {
+		sinks = append(sinks, audit.FileSink{Label: auditCopy, Path: path})
+	}
+	if push := a.config.Audit.Push; push.URL != "" {
+		sinks = append(sinks, audit.WebSink{Label: "push", URL: push.URL, Secret: []byte(push.Secret.Reveal())})
+	}
+	return audit.Open(context.Background(), audit.Options{
+		Docs: a.engine, Signer: signer, Clock: a.clock, Random: random, Sinks: sinks, Log: a.log,
+	})
+}
+
+// auditCopy names the file sink.
+const auditCopy = "copy"
 
 // platforms are the clients of WeChat, WeCom and Alipay that are switched on.
 type platforms struct {
@@ -461,7 +487,7 @@ func (a *app) close() error {
 	}
 	errs = append(errs, a.ops.ShutdownWithContext(ctx))
 	a.workers.Wait()
-	return errors.Join(append(errs, a.engine.Close())...)
+	return errors.Join(append(errs, a.trail.Close(ctx), a.engine.Close())...)
 }
 
 // dataDir makes the folders of a data directory.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/venuecode/venuecode/internal/city"
 	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -36,11 +37,13 @@ type control struct {
 type tool func(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error)
 
 var tools = map[string]tool{
-	"backup":    backupTool,
-	"verify":    verifyTool,
-	"bind-code": bindCodeTool,
-	"load":      loadTool,
-	"decide":    decideTool,
+	"audit-verify": auditVerifyTool,
+	"audit-export": auditExportTool,
+	"backup":       backupTool,
+	"verify":       verifyTool,
+	"bind-code":    bindCodeTool,
+	"load":         loadTool,
+	"decide":       decideTool,
 }
 
 // line is what travels back: progress, then an answer or an error.
@@ -177,6 +180,9 @@ func loadTool(ctx context.Context, a *app, question json.RawMessage, progress fu
 	}
 	town, err := city.Parse([]byte(q.City))
 	if err != nil {
+		return nil, err
+	}
+	if err := a.record(ctx, "registry.load", audit.Object{}, nil); err != nil {
 		return nil, err
 	}
 	known, err := a.registry.Doors(ctx)

@@ -361,3 +361,30 @@ func TestExitCodes(t *testing.T) {
 		t.Errorf("wrong usage left folders behind: %v %v", left, err)
 	}
 }
+
+func TestWhoDidWhatCanBeShown(t *testing.T) {
+	data := t.TempDir()
+	_, kill := spawned(t, data, "2022-05-18T14:30:00+08:00")
+	defer kill()
+	if _, stderr, code := runs(t, "bind-code", "教体局", "--data", data); code != 0 {
+		t.Fatalf("bind-code: %d %s", code, stderr)
+	}
+	var report struct{ Rows, Found int }
+	out, stderr, code := runs(t, "audit", "verify", "--data", data, "--json")
+	oneLine(t, "audit verify", out, &report)
+	if code != 0 || report.Rows == 0 || report.Found != 0 {
+		t.Errorf("audit verify: %d %s %s", code, out, stderr)
+	}
+	file := filepath.Join(t.TempDir(), "trail")
+	if _, stderr, code := runs(t, "audit", "export", file, "--data", data); code != 0 {
+		t.Fatalf("audit export: %d %s", code, stderr)
+	}
+	trail, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, "the trail", string(trail), `"bind_code.make"`, `"audit.export"`, `"operator"`)
+	if _, _, code := runs(t, "audit", "export", file, "--data", data); code != exitFailed {
+		t.Errorf("an export over another file: exit code %d", code)
+	}
+}

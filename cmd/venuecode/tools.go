@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/venuecode/venuecode/internal/schedule"
 	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -106,6 +108,9 @@ func backupTool(ctx context.Context, a *app, question json.RawMessage, progress 
 		To string `json:"to"`
 	}
 	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	if err := a.record(ctx, "backup", audit.Object{}, map[string]string{"to": q.To}); err != nil {
 		return nil, err
 	}
 	var bytes int64
@@ -207,6 +212,9 @@ func bindCodeTool(ctx context.Context, a *app, question json.RawMessage, _ func(
 	if err != nil {
 		return nil, err
 	}
+	if err := a.record(ctx, "bind_code.make", audit.Object{Kind: "unit", ID: string(unit)}, nil); err != nil {
+		return nil, err
+	}
 	code, err := a.bindCodes.Make(ctx, unit)
 	return map[string]string{"code": code, "unit": string(unit), "expires_in": store.BindCodeLife.String()}, err
 }
@@ -304,6 +312,10 @@ func decideTool(ctx context.Context, a *app, question json.RawMessage, _ func(st
 	}
 	if !ok || waiting < 0 {
 		return nil, fmt.Errorf("no correction of %q waits for %s", q.Unit, day)
+	}
+	decision := map[string]string{"day": day.String(), "accept": strconv.FormatBool(q.Accept)}
+	if err := a.record(ctx, "correction.decide", audit.Object{Kind: "unit", ID: string(unit)}, decision); err != nil {
+		return nil, err
 	}
 	if report, err = a.reports.Decide(ctx, unit, day, waiting, q.Accept, "by an operator"); err != nil {
 		return nil, err

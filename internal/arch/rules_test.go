@@ -45,7 +45,7 @@ var imports = []rule{
 		why: "a door decodes, calls and renders for one surface"},
 	{of: []string{"notifier"}, never: slices.Concat(doors, engines, drivers, servers),
 		why: "word goes out here, nothing comes in"},
-	{of: []string{"platform", "health", "vault", "access", "sheet", "poster"},
+	{of: []string{"platform", "health", "vault", "vault/audit", "access", "sheet", "poster"},
 		never: slices.Concat(doors, engines, drivers, jobs, []string{"notifier"}),
 		why:   "one outside service or one craft each"},
 	{of: []string{"store", "store/storetest"}, never: slices.Concat(doors, engines, drivers, servers, []string{"notifier"}),
