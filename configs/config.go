@@ -42,6 +42,7 @@ type Config struct {
 	Notify       Notify            `koanf:"notify"`
 	DomainChecks map[string]string `koanf:"domain_checks"` // file name → content
 
+	Vault     Vault     `koanf:"vault"`
 	Retention Retention `koanf:"retention"`
 	Audit     Audit     `koanf:"audit"`
 	Limits    Limits    `koanf:"limits"`
@@ -231,6 +232,11 @@ type Retry struct {
 // SubscribeTemplates are template ids by kind of message; empty: not sent.
 type SubscribeTemplates struct {
 	Recheck string `koanf:"recheck"`
+}
+
+// Vault is how identities are sealed.
+type Vault struct {
+	Suite string `koanf:"suite" oneof:"intl|gm"`
 }
 
 // Retention is how long things are kept (rules §6), in days where so named.

@@ -8,10 +8,14 @@
 //
 // Keys live in a folder of their own, never beside the data:
 //
-//	root.key      stands for a hardware module; wraps everything else
-//	keyring.json  wrapped keys: index, request, session, document, one for each
-//	              division and one, random and underived, for each day
+//	root.key      stands for a hardware module, as does
+//	epoch-7.key   which is new each night that days are destroyed
+//	keyring.json  keys wrapped under both: index, request, session, document, one
+//	              for each division and one, random and underived, for each day
+//
+// To destroy a day is to write the keyring without it under a new epoch key and
+// to delete the old one: no copy of the file made before opens any more.
 //
 // Every sealed value names its suite and its key, so that keys can be rotated
-// and suites changed without touching what is stored.
+// without touching what is stored.
 package vault

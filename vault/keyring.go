@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
 	"encoding/json"
@@ -9,127 +8,239 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/venuecode/venuecode/venue"
 )
 
 // Errors that an operator acts on. They name files, never key material.
 var (
-	ErrNoKey    = errors.New("key is not in the keyring")
+	ErrNoKey    = errors.New("there is no such key")
 	ErrWrongKey = errors.New("key does not open this")
 )
 
 const (
-	keySize     = 32
-	rootFile    = "root.key"
-	ringFile    = "keyring.json"
-	rootPrefix  = "venuecode-root-1:"
-	suiteIntl   = "intl" // AES-256-GCM, HMAC-SHA-256
-	ringVersion = 1
+	keySize  = 32
+	ringFile = "keyring.json"
+	rootName = "root"
 )
 
-// keyring holds named keys, wrapped under the root key, in one file that is
-// rewritten whole and synced.
-type keyring struct {
-	dir    string
-	random io.Reader
-	root   cipher.AEAD
+// Versions of the keyring file. In the first, the root key wrapped the keys
+// alone, so that whoever kept an old copy kept the days destroyed since.
+const (
+	ringOfRoot  = 1
+	ringOfEpoch = 2
+)
 
-	mu   sync.RWMutex
-	keys map[string][]byte
+// keyring holds named keys in one file that is rewritten whole and synced. They
+// are wrapped under root key and epoch key together, and both lie with the
+// provider. To destroy a key is to begin a new epoch without it.
+//
+// The order within a change of epoch makes it safe to be cut short anywhere:
+// the new epoch key is put, the file written, the old epoch key deleted. The
+// file says which epoch it is of; the one before and the one after are swept.
+type keyring struct {
+	dir      string
+	random   io.Reader
+	provider KeyProvider
+	suite    *suite
+	root     []byte
+
+	mu sync.RWMutex
+	ringState
+}
+
+// ringState is what the file says; keys is never written to, only replaced.
+type ringState struct {
+	epoch uint32 // 0: not yet under an epoch key
+	wrap  cipher.AEAD
+	keys  map[string][]byte
+	info  fs.FileInfo // of the file it was read from; nil if unknown
 }
 
 type ringJSON struct {
 	Version int               `json:"version"`
 	Suite   string            `json:"suite"`
+	Epoch   uint32            `json:"epoch,omitempty"`
 	Keys    map[string]string `json:"keys"` // name → base64(nonce ‖ sealed key)
 }
 
-// openKeyring reads the folder, or makes a new keyring in an empty one. One of
-// the two files without the other, or with another's, is refused: new keys
-// beside old data would open nothing and find nobody.
-func openKeyring(dir string, random io.Reader) (*keyring, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// openKeyring reads the folder, or makes a new keyring in an empty one. A
+// keyring without its root or epoch key, a root key without its keyring, or one
+// with another's, is refused and left as it is: new keys beside old data would
+// open nothing and find nobody. A keyring of the first version is brought under
+// an epoch key.
+func openKeyring(o options) (*keyring, error) {
+	if err := os.MkdirAll(o.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("key folder: %w", err)
 	}
-	unlock, err := lockFolder(dir)
+	r := &keyring{dir: o.dir, random: o.random, provider: o.provider}
+	unlock, err := lockFolder(r.dir)
 	if err != nil {
 		return nil, fmt.Errorf("lock key folder: %w", err)
 	}
 	defer unlock()
-	ring, rootPath, ringPath := &keyring{dir: dir, random: random, keys: map[string][]byte{}}, filepath.Join(dir, rootFile), filepath.Join(dir, ringFile)
 
-	wrapped, ringErr := os.ReadFile(ringPath)
-	root, err := os.ReadFile(rootPath)
+	file, info, err := r.read()
+	lost := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !lost {
+		return nil, err
+	}
+	r.root, err = r.provider.Get(rootName)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && (errors.Is(ringErr, fs.ErrNotExist) || isEmptyRing(wrapped)):
+	case errors.Is(err, ErrNoKey) && len(file.Keys) == 0 && file.Epoch == 0:
 		// The first start, or one that was cut short: the empty keyring is
 		// written first, so that a root key alone always means a lost keyring.
-		if err := ring.save(); err != nil {
+		if file, info, err = r.create(o.suite); err != nil {
 			return nil, err
 		}
-		if root, err = newRoot(rootPath, random); err != nil {
-			return nil, err
-		}
-		wrapped, ringErr = os.ReadFile(ringPath)
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s is missing beside %s: nothing sealed can be opened without it", rootPath, ringFile)
 	case err != nil:
-		return nil, fmt.Errorf("read root key: %w", err)
-	case errors.Is(ringErr, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s is missing beside %s: nothing sealed can be opened without it", ringPath, rootFile)
+		return nil, fmt.Errorf("%s: nothing in it can be opened: %w", r.path(), err)
+	case lost:
+		return nil, fmt.Errorf("%s is missing beside its root key: nothing sealed can be opened without it", r.path())
 	}
-	text, ok := strings.CutPrefix(strings.TrimSpace(string(root)), rootPrefix)
-	key, err := base64.StdEncoding.DecodeString(text)
-	if !ok || err != nil || len(key) != keySize {
-		return nil, fmt.Errorf("%s is not a root key", rootPath)
+	if r.suite, err = suiteNamed(file.Suite); err != nil {
+		return nil, err
 	}
-	ring.root = newAEAD(key)
-	if ringErr != nil {
-		return nil, fmt.Errorf("read keyring: %w", ringErr)
+	if o.suite != "" && o.suite != file.Suite {
+		return nil, fmt.Errorf("%s is of the suite %s, not %s: it is chosen once, before the first start", r.path(), file.Suite, o.suite)
 	}
-	ring.keys, err = ring.unwrap(ringPath, wrapped)
-	return ring, err
+	if r.ringState, err = r.unwrap(file, info); err != nil {
+		return nil, err
+	}
+	if r.epoch == 0 {
+		return r, r.renew(r.keys)
+	}
+	return r, r.sweep()
 }
 
-func newRoot(path string, random io.Reader) ([]byte, error) {
+// create writes an empty keyring and makes its root key.
+func (r *keyring) create(suite string) (file ringJSON, info fs.FileInfo, err error) {
+	if suite == "" {
+		suite = intl.name
+	}
+	if r.suite, err = suiteNamed(suite); err != nil {
+		return file, nil, err
+	}
+	if err := r.save(ringState{}); err != nil {
+		return file, nil, err
+	}
+	if r.root, err = r.newKey(rootName); err != nil {
+		return file, nil, err
+	}
+	if err := r.provider.Put(rootName, r.root); err != nil {
+		return file, nil, err
+	}
+	return r.read()
+}
+
+func (r *keyring) newKey(name string) ([]byte, error) {
 	key := make([]byte, keySize)
-	if _, err := io.ReadFull(random, key); err != nil {
-		return nil, fmt.Errorf("make root key: %w", err)
+	if _, err := io.ReadFull(r.random, key); err != nil {
+		return nil, fmt.Errorf("make key %s: %w", name, err)
 	}
-	root := []byte(rootPrefix + base64.StdEncoding.EncodeToString(key) + "\n")
-	if err := writeSynced(path, root); err != nil {
-		return nil, fmt.Errorf("write root key: %w", err)
-	}
-	return root, nil
+	return key, nil
 }
 
-func isEmptyRing(wrapped []byte) bool {
-	var file ringJSON
-	return json.Unmarshal(wrapped, &file) == nil && file.Version == ringVersion && len(file.Keys) == 0
+func (r *keyring) path() string { return filepath.Join(r.dir, ringFile) }
+
+func (r *keyring) read() (file ringJSON, info fs.FileInfo, err error) {
+	f, err := os.Open(r.path())
+	if err != nil {
+		return file, nil, fmt.Errorf("read keyring: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return file, nil, fmt.Errorf("read keyring: %w", err)
+	}
+	if info, err = f.Stat(); err != nil {
+		return file, nil, fmt.Errorf("read keyring: %w", err)
+	}
+	err = json.Unmarshal(b, &file)
+	if _, e := suiteNamed(file.Suite); err != nil || e != nil || file.Version != ringOfRoot && file.Version != ringOfEpoch ||
+		file.Epoch == 0 && file.Version == ringOfEpoch && len(file.Keys) > 0 {
+		return file, nil, fmt.Errorf("%s is not a keyring this program can read", r.path())
+	}
+	return file, info, nil
 }
 
-// unwrap opens every key of the keyring file.
-func (r *keyring) unwrap(path string, wrapped []byte) (map[string][]byte, error) {
-	var file ringJSON
-	if err := json.Unmarshal(wrapped, &file); err != nil || file.Version != ringVersion || file.Suite != suiteIntl {
-		return nil, fmt.Errorf("%s is not a keyring this program can read", path)
+// unwrap opens every key of the file.
+func (r *keyring) unwrap(file ringJSON, info fs.FileInfo) (s ringState, err error) {
+	s = ringState{wrap: aesGCM(r.root), keys: make(map[string][]byte, len(file.Keys)), info: info}
+	if file.Version == ringOfEpoch && file.Epoch > 0 {
+		s.epoch = file.Epoch
+		key, err := r.provider.Get(epochName(s.epoch))
+		if errors.Is(err, ErrNoKey) {
+			return s, fmt.Errorf("%s is of epoch %d: %w; a keyring that is older than the last purge can not be opened any more", r.path(), s.epoch, err)
+		} else if err != nil {
+			return s, fmt.Errorf("open %s: %w", r.path(), err)
+		}
+		s.wrap = r.wrapping(key)
 	}
-	keys := make(map[string][]byte, len(file.Keys))
 	for name, text := range file.Keys {
 		b, err := base64.StdEncoding.DecodeString(text)
-		if n := r.root.NonceSize(); err == nil && len(b) > n {
-			b, err = r.root.Open(nil, b[:n], b[n:], []byte(name))
+		if err == nil && len(b) > nonceSize {
+			b, err = s.wrap.Open(nil, b[:nonceSize], b[nonceSize:], []byte(name))
 		}
 		if err != nil || len(b) != keySize {
-			return nil, fmt.Errorf("%s: key %q: %w; is %s the one it was made with?", path, name, ErrWrongKey, rootFile)
+			return s, fmt.Errorf("%s: key %q: %w; are the root.key and the epoch key beside it those it was made with?", r.path(), name, ErrWrongKey)
 		}
-		keys[name] = b
+		s.keys[name] = b
 	}
-	return keys, nil
+	return s, nil
+}
+
+// wrapping is made of root key and epoch key: an old file opens with neither
+// alone.
+func (r *keyring) wrapping(epoch []byte) cipher.AEAD {
+	mixed := r.suite.macPool(r.root).sum([]byte("epoch\x00"), epoch)
+	return r.suite.aead(mixed[:])
+}
+
+func epochName(n uint32) string { return "epoch/" + strconv.FormatUint(uint64(n), 10) }
+
+// renew begins an epoch in which there are these keys and no others. Whatever
+// copy of the file was made before opens no more once it returns.
+func (r *keyring) renew(keys map[string][]byte) error {
+	if err := r.sweep(); err != nil {
+		return err
+	}
+	next := ringState{epoch: r.epoch + 1, keys: keys}
+	name := epochName(next.epoch)
+	key, err := r.newKey(name)
+	if err != nil {
+		return err
+	}
+	if err := r.provider.Put(name, key); err != nil {
+		return fmt.Errorf("begin an epoch of keys: %w", err)
+	}
+	next.wrap = r.wrapping(key)
+	if err := r.save(next); err != nil {
+		return err
+	}
+	r.ringState = next
+	return r.sweep()
+}
+
+// sweep deletes the epoch keys that a change cut short left: the one before,
+// and the one after, which wraps nothing yet.
+func (r *keyring) sweep() error {
+	for _, n := range []uint32{r.epoch - 1, r.epoch + 1} {
+		if n == 0 || n > r.epoch+1 {
+			continue
+		}
+		if err := r.provider.Delete(epochName(n)); err != nil {
+			return fmt.Errorf("delete the key of epoch %d: %w", n, err)
+		}
+	}
+	return nil
 }
 
 // begin starts a change: nobody else changes the keyring until unlock, and what
@@ -139,20 +250,19 @@ func (r *keyring) begin() (unlock func(), err error) {
 	if unlock, err = lockFolder(r.dir); err != nil {
 		return nil, fmt.Errorf("lock key folder: %w", err)
 	}
-	path := filepath.Join(r.dir, ringFile)
-	wrapped, err := os.ReadFile(path)
+	file, info, err := r.read()
 	if errors.Is(err, fs.ErrNotExist) {
 		return unlock, nil // taken away under us: the change writes it again
 	}
-	keys := r.keys
+	state := r.ringState
 	if err == nil {
-		keys, err = r.unwrap(path, wrapped)
+		state, err = r.unwrap(file, info)
 	}
 	if err != nil {
 		unlock()
-		return nil, fmt.Errorf("read keyring: %w", err)
+		return nil, err
 	}
-	r.keys = keys
+	r.ringState = state
 	return unlock, nil
 }
 
@@ -169,6 +279,29 @@ func lockFolder(dir string) (unlock func(), err error) {
 	return func() { d.Close() }, nil
 }
 
+// change reads the keyring anew and has edit say which keys there shall be: nil
+// for those there are. It is on disk when change returns.
+func (r *keyring) change(edit func(keys map[string][]byte) (map[string][]byte, error)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	unlock, err := r.begin()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	keys, err := edit(r.keys)
+	if err != nil || keys == nil {
+		return err
+	}
+	next := r.ringState
+	next.keys, next.info = keys, nil
+	if err := r.save(next); err != nil {
+		return err
+	}
+	r.ringState = next
+	return nil
+}
+
 // get reads a key; ErrNoKey if there is none of that name.
 func (r *keyring) get(name string) ([]byte, error) {
 	r.mu.RLock()
@@ -181,106 +314,119 @@ func (r *keyring) get(name string) ([]byte, error) {
 
 // ensure reads a key, making it at random if there is none. It is on disk when
 // ensure returns.
-func (r *keyring) ensure(name string) ([]byte, error) {
+func (r *keyring) ensure(name string) (key []byte, err error) {
 	if k, err := r.get(name); err == nil {
 		return k, nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	unlock, err := r.begin()
+	err = r.change(func(keys map[string][]byte) (map[string][]byte, error) {
+		if key = keys[name]; key != nil {
+			return nil, nil
+		}
+		if key, err = r.newKey(name); err != nil {
+			return nil, err
+		}
+		return with(keys, name, key), nil
+	})
 	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	if k := r.keys[name]; k != nil {
-		return k, nil
-	}
-	key := make([]byte, keySize)
-	if _, err := io.ReadFull(r.random, key); err != nil {
-		return nil, fmt.Errorf("make key %s: %w", name, err)
-	}
-	r.keys[name] = key
-	if err := r.save(); err != nil {
-		delete(r.keys, name)
 		return nil, err
 	}
 	return key, nil
 }
 
-// remove destroys a key; it is gone from disk when remove returns.
-func (r *keyring) remove(name string) error {
+func with(keys map[string][]byte, name string, key []byte) map[string][]byte {
+	keys = maps.Clone(keys)
+	keys[name] = key
+	return keys
+}
+
+// destroy destroys the keys that gone says, all in one change of epoch: when it
+// returns, nothing on disk opens them, nor any copy of the keyring file made
+// before. It reports how many went; called again after an error it completes
+// what was left. The bytes in memory are left to the collector: somebody may be
+// reading them.
+func (r *keyring) destroy(gone func(name string) bool) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	unlock, err := r.begin()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer unlock()
-	key, ok := r.keys[name]
-	if !ok {
-		return nil
+	left := maps.Clone(r.keys)
+	maps.DeleteFunc(left, func(name string, _ []byte) bool { return gone(name) })
+	if n = len(r.keys) - len(left); n == 0 {
+		return 0, r.sweep()
 	}
-	delete(r.keys, name)
-	if err := r.save(); err != nil {
-		r.keys[name] = key
-		return err
-	}
-	return nil // the bytes are left to the collector: somebody may be reading them
+	return n, r.renew(left)
 }
 
-func (r *keyring) save() error {
-	file := ringJSON{Version: ringVersion, Suite: suiteIntl, Keys: map[string]string{}}
-	for name, key := range r.keys {
-		nonce := make([]byte, r.root.NonceSize())
+// series lists the keys name/1, name/2 … by number.
+func (r *keyring) series(name string) map[uint32][]byte {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return seriesOf(r.keys, name)
+}
+
+func seriesOf(keys map[string][]byte, name string) map[uint32][]byte {
+	found := map[uint32][]byte{}
+	for full, key := range keys {
+		if text, ok := strings.CutPrefix(full, name+"/"); ok {
+			if n, err := strconv.ParseUint(text, 10, 32); err == nil && n > 0 {
+				found[uint32(n)] = key
+			}
+		}
+	}
+	return found
+}
+
+// extend adds the next key of a series that has begun, and gives its number.
+func (r *keyring) extend(name string) (number uint32, err error) {
+	err = r.change(func(keys map[string][]byte) (map[string][]byte, error) {
+		for n := range seriesOf(keys, name) {
+			number = max(number, n)
+		}
+		if number == 0 {
+			return nil, fmt.Errorf("key %s: %w", name, venue.ErrNotFound)
+		}
+		number++
+		full := fmt.Sprintf("%s/%d", name, number)
+		key, err := r.newKey(full)
+		if err != nil {
+			return nil, err
+		}
+		return with(keys, full, key), nil
+	})
+	return number, err
+}
+
+// refresh reads the file again if another process has changed it, and tells
+// whether it has. It costs one look at the folder if not.
+func (r *keyring) refresh() bool {
+	info, err := os.Stat(r.path())
+	r.mu.RLock()
+	same := err != nil || r.info != nil && os.SameFile(info, r.info) && info.ModTime().Equal(r.info.ModTime())
+	r.mu.RUnlock()
+	if same {
+		return false
+	}
+	return r.change(func(map[string][]byte) (map[string][]byte, error) { return nil, nil }) == nil
+}
+
+func (r *keyring) save(s ringState) error {
+	file := ringJSON{Version: ringOfEpoch, Suite: r.suite.name, Epoch: s.epoch, Keys: map[string]string{}}
+	for name, key := range s.keys {
+		nonce := make([]byte, nonceSize)
 		if _, err := io.ReadFull(r.random, nonce); err != nil {
 			return fmt.Errorf("wrap key %s: %w", name, err)
 		}
-		file.Keys[name] = base64.StdEncoding.EncodeToString(r.root.Seal(nonce, nonce, key, []byte(name)))
+		file.Keys[name] = base64.StdEncoding.EncodeToString(s.wrap.Seal(nonce, nonce, key, []byte(name)))
 	}
 	b, err := json.MarshalIndent(file, "", " ")
 	if err != nil {
 		return fmt.Errorf("encode keyring: %w", err)
 	}
-	if err := writeSynced(filepath.Join(r.dir, ringFile), b); err != nil {
+	if err := writeSynced(r.path(), b); err != nil {
 		return fmt.Errorf("write keyring: %w", err)
 	}
 	return nil
-}
-
-// writeSynced replaces path with b: after it returns, b is there even if the
-// power goes; before, the old content.
-func writeSynced(path string, b []byte) error {
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	err = f.Chmod(0o600) // one left by a crash keeps whatever mode it had
-	if err == nil {
-		_, err = f.Write(b)
-	}
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func newAEAD(key []byte) cipher.AEAD {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		panic("vault: " + err.Error()) // the size is checked where keys are read
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		panic("vault: " + err.Error())
-	}
-	return aead
 }

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"crypto/cipher"
 	"errors"
 	"fmt"
 	"io"
@@ -288,22 +287,20 @@ func (p *People) claim(ctx context.Context, id venue.PersonID, r Registration, o
 	return err
 }
 
-// division's key wraps the person's own key.
-func (p *People) wrapper(division string, create bool) (cipher.AEAD, error) {
-	return p.vault.sealer("division/"+division+"/1", create)
-}
+// wrapper names the keys that wrap the persons' own keys in a division.
+func wrapper(division string) string { return "division/" + division }
 
 func (p *People) sealNew(id venue.PersonID, r Registration) (row store.PersonRow, err error) {
 	key := make([]byte, keySize)
 	if _, err := io.ReadFull(p.vault.random, key); err != nil {
 		return row, fmt.Errorf("make person key: %w", err)
 	}
-	wrapper, err := p.wrapper(string(p.division), true)
+	wrappers, err := p.vault.keys(wrapper(string(p.division)), true)
 	if err != nil {
 		return row, err
 	}
 	row = store.PersonRow{IDType: "resident_id", Division: string(p.division), Created: p.clock.Now()}
-	if row.Key, err = p.vault.seal(wrapper, 1, key, id[:]); err != nil {
+	if row.Key, err = wrappers.newest.seal(p.vault.random, key, id[:]); err != nil {
 		return row, err
 	}
 	return row, p.fill(&row, id, r)
@@ -320,7 +317,7 @@ func (p *People) fill(row *store.PersonRow, id venue.PersonID, r Registration) (
 			return nil
 		}
 		var b []byte
-		b, err = p.vault.seal(own, 1, []byte(value), []byte(field))
+		b, err = own.seal(p.vault.random, []byte(value), []byte(field))
 		return b
 	}
 	row.Name = put("name", r.Name.Reveal())
@@ -331,16 +328,15 @@ func (p *People) fill(row *store.PersonRow, id venue.PersonID, r Registration) (
 	return err
 }
 
-func (p *People) ownKey(id venue.PersonID, row store.PersonRow) (cipher.AEAD, error) {
-	wrapper, err := p.wrapper(row.Division, false)
-	if err != nil {
-		return nil, err
-	}
-	key, err := open(wrapper, row.Key, id[:])
+func (p *People) ownKey(id venue.PersonID, row store.PersonRow) (*sealKey, error) {
+	key, err := p.vault.open(wrapper(row.Division), row.Key, id[:])
 	if err != nil {
 		return nil, fmt.Errorf("person key: %w", err)
 	}
-	return newAEAD(key), nil
+	if len(key) != keySize {
+		return nil, fmt.Errorf("person key: %w", ErrWrongKey)
+	}
+	return p.vault.ring.suite.sealKey(1, key), nil
 }
 
 func (p *People) open(id venue.PersonID, row store.PersonRow) (who Person, err error) {
@@ -353,7 +349,7 @@ func (p *People) open(id venue.PersonID, row store.PersonRow) (who Person, err e
 			return ""
 		}
 		var b []byte
-		b, err = open(own, sealed, []byte(field))
+		b, err = own.open(sealed, []byte(field))
 		return string(b)
 	}
 	name, number, phone := get("name", row.Name), get("id_number", row.IDNumber), get("phone", row.Phone)

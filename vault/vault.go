@@ -1,19 +1,12 @@
 package vault
 
 import (
-	"crypto/hkdf"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"fmt"
-	"hash"
 	"io"
-	"slices"
+	"strings"
 	"sync"
 	"time"
-
-	"crypto/cipher"
 
 	"github.com/venuecode/venuecode/venue"
 )
@@ -26,29 +19,52 @@ type Vault struct {
 
 	index   *macPool
 	request *macPool
-	session cipher.AEAD
 	days    sync.Map // venue.Day → *dayKey
-	sealers sync.Map // key name → cipher.AEAD
+	series  sync.Map // name → *series
+
+	rotating sync.Mutex
 }
 
 // dayKey is a day's random key, split for its two uses.
 type dayKey struct {
 	pseudonym *macPool
-	reference cipher.AEAD
+	reference *sealKey
 }
+
+type options struct {
+	dir      string
+	random   io.Reader
+	suite    string
+	provider KeyProvider
+}
+
+// Option is a choice in Open.
+type Option func(*options)
+
+// WithSuite names the suite, "intl" or "gm". It is chosen once: a keyring of
+// the other is refused. Without it a new keyring is intl, and one that is there
+// keeps its own.
+func WithSuite(name string) Option { return func(o *options) { o.suite = name } }
+
+// WithProvider has root and epoch keys held elsewhere than in files beside the
+// keyring.
+func WithProvider(p KeyProvider) Option { return func(o *options) { o.provider = p } }
 
 // Open reads the key folder, making its keys on the first start. random is
 // crypto/rand.Reader outside tests.
-func Open(keys string, random io.Reader) (*Vault, error) {
-	ring, err := openKeyring(keys, random)
+func Open(keys string, random io.Reader, choices ...Option) (*Vault, error) {
+	o := options{dir: keys, random: random, provider: NewFiles(keys)}
+	for _, choose := range choices {
+		choose(&o)
+	}
+	ring, err := openKeyring(o)
 	if err != nil {
 		return nil, err
 	}
 	v := &Vault{ring: ring, random: random}
 	for name, use := range map[string]func(key []byte){
-		"index/1":   func(k []byte) { v.index = newMACPool(k) },
-		"request/1": func(k []byte) { v.request = newMACPool(k) },
-		"session/1": func(k []byte) { v.session = newAEAD(k) },
+		"index/1":   func(k []byte) { v.index = ring.suite.macPool(k) },
+		"request/1": func(k []byte) { v.request = ring.suite.macPool(k) },
 	} {
 		key, err := ring.ensure(name)
 		if err != nil {
@@ -56,7 +72,8 @@ func Open(keys string, random io.Reader) (*Vault, error) {
 		}
 		use(key)
 	}
-	return v, nil
+	_, err = v.keys("session", true)
+	return v, err
 }
 
 // IndexEpoch is the number of the key that Blind uses, kept beside what it
@@ -118,7 +135,7 @@ func (v *Vault) SealPerson(day venue.Day, row venue.ScanKey, p venue.PersonID) (
 	if err != nil {
 		return nil, err
 	}
-	return v.seal(k.reference, uint32(day), p[:], row[:])
+	return k.reference.seal(v.random, p[:], row[:])
 }
 
 // OpenPerson opens a reference. ErrNoKey once the day has been destroyed.
@@ -127,7 +144,7 @@ func (v *Vault) OpenPerson(day venue.Day, row venue.ScanKey, sealed []byte) (p v
 	if err != nil {
 		return p, err
 	}
-	b, err := open(k.reference, sealed, row[:])
+	b, err := k.reference.open(sealed, row[:])
 	if err != nil || len(b) != len(p) {
 		return p, fmt.Errorf("person reference: %w", ErrWrongKey)
 	}
@@ -138,7 +155,11 @@ func (v *Vault) OpenPerson(day venue.Day, row venue.ScanKey, sealed []byte) (p v
 // SealToken makes a bearer token of claims: URL-safe text that only this vault
 // reads and nobody can alter.
 func (v *Vault) SealToken(claims []byte) (string, error) {
-	b, err := v.seal(v.session, 1, claims, []byte("session"))
+	keys, err := v.keys("session", false)
+	if err != nil {
+		return "", err
+	}
+	b, err := keys.newest.seal(v.random, claims, []byte("session"))
 	if err != nil {
 		return "", err
 	}
@@ -152,26 +173,22 @@ func (v *Vault) OpenToken(token string) ([]byte, error) {
 	if err != nil || base64.RawURLEncoding.EncodeToString(b) != token { // one session has one token
 		return nil, ErrWrongKey
 	}
-	return open(v.session, b, []byte("session"))
+	return v.open("session", b, []byte("session"))
 }
 
 // Seal seals a value that belongs to no person: a webhook key, say. use is
 // bound in: what was sealed for one use does not open for another.
 func (v *Vault) Seal(use string, plain []byte) ([]byte, error) {
-	aead, err := v.sealer("document/1", true)
+	keys, err := v.keys("document", true)
 	if err != nil {
 		return nil, err
 	}
-	return v.seal(aead, 1, plain, []byte(use))
+	return keys.newest.seal(v.random, plain, []byte(use))
 }
 
 // Open opens what Seal sealed for the same use.
 func (v *Vault) Open(use string, sealed []byte) ([]byte, error) {
-	aead, err := v.sealer("document/1", false)
-	if err != nil {
-		return nil, err
-	}
-	return open(aead, sealed, []byte(use))
+	return v.open("document", sealed, []byte(use))
 }
 
 // EnsureDay makes the day's key if there is none, so that the first scan after
@@ -181,17 +198,34 @@ func (v *Vault) EnsureDay(day venue.Day) error {
 	return err
 }
 
-// ForgetDay destroys a day's key: who scanned on that day can be read by nobody
-// any more.
-func (v *Vault) ForgetDay(day venue.Day) error {
-	if err := v.ring.remove(dayName(day)); err != nil {
-		return err
-	}
-	v.days.Delete(day)
-	return nil
+// ForgetThrough destroys the keys of a day and of all days before it, and tells
+// how many there were: who scanned on those days can be read by nobody any
+// more, nor with any copy of the keyring made before. Called again after an
+// error it completes what was left.
+func (v *Vault) ForgetThrough(last venue.Day) (int, error) {
+	n, err := v.ring.destroy(func(name string) bool {
+		day, ok := dayNamed(name)
+		return ok && day <= last
+	})
+	v.days.Range(func(day, _ any) bool {
+		if _, err := v.ring.get(dayName(day.(venue.Day))); err != nil {
+			v.days.Delete(day)
+		}
+		return true
+	})
+	return n, err
 }
 
 func dayName(day venue.Day) string { return "day/" + day.String() }
+
+func dayNamed(name string) (day venue.Day, ok bool) {
+	text, ok := strings.CutPrefix(name, "day/")
+	if !ok {
+		return 0, false
+	}
+	day, err := venue.ParseDay(text)
+	return day, err == nil
+}
 
 func (v *Vault) day(day venue.Day, create bool) (*dayKey, error) {
 	if k, ok := v.days.Load(day); ok {
@@ -206,75 +240,12 @@ func (v *Vault) day(day venue.Day, create bool) (*dayKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	pseudonym, err := hkdf.Expand(sha256.New, key, "pseudonym", keySize)
-	if err != nil {
-		return nil, fmt.Errorf("split %s: %w", name, err)
-	}
-	reference, err := hkdf.Expand(sha256.New, key, "reference", keySize)
-	if err != nil {
-		return nil, fmt.Errorf("split %s: %w", name, err)
-	}
-	k, _ := v.days.LoadOrStore(day, &dayKey{newMACPool(pseudonym), newAEAD(reference)})
-	return k.(*dayKey), nil
-}
-
-func (v *Vault) sealer(name string, create bool) (cipher.AEAD, error) {
-	if a, ok := v.sealers.Load(name); ok {
-		return a.(cipher.AEAD), nil
-	}
-	get := v.ring.get
-	if create {
-		get = v.ring.ensure
-	}
-	key, err := get(name)
-	if err != nil {
+	suite := v.ring.suite
+	pseudonym, reference := split(suite.hash, key, "pseudonym", keySize), split(suite.hash, key, "reference", keySize)
+	k, _ := v.days.LoadOrStore(day, &dayKey{suite.macPool(pseudonym), suite.sealKey(uint32(day), reference)})
+	if _, err := v.ring.get(name); err != nil { // destroyed in the meantime
+		v.days.Delete(day)
 		return nil, err
 	}
-	a, _ := v.sealers.LoadOrStore(name, newAEAD(key))
-	return a.(cipher.AEAD), nil
-}
-
-// A sealed value is: suite (1 byte, 1 = intl) ‖ key number (4) ‖ nonce (12) ‖
-// ciphertext and tag. The head is bound in: no bit of it can change either.
-const sealedHead = 1 + 4
-
-func (v *Vault) seal(aead cipher.AEAD, key uint32, plain, bound []byte) ([]byte, error) {
-	out := make([]byte, sealedHead+aead.NonceSize(), sealedHead+aead.NonceSize()+len(plain)+aead.Overhead())
-	out[0] = 1
-	binary.BigEndian.PutUint32(out[1:], key)
-	nonce := out[sealedHead:]
-	if _, err := io.ReadFull(v.random, nonce); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	return aead.Seal(out, nonce, plain, slices.Concat(out[:sealedHead], bound)), nil
-}
-
-func open(aead cipher.AEAD, sealed, bound []byte) ([]byte, error) {
-	n := sealedHead + aead.NonceSize()
-	if len(sealed) < n || sealed[0] != 1 {
-		return nil, ErrWrongKey
-	}
-	plain, err := aead.Open(nil, sealed[sealedHead:n], sealed[n:], slices.Concat(sealed[:sealedHead], bound))
-	if err != nil {
-		return nil, ErrWrongKey
-	}
-	return plain, nil
-}
-
-// macPool lends keyed HMAC-SHA-256 states: keying one costs more than using it.
-type macPool struct{ pool sync.Pool }
-
-func newMACPool(key []byte) *macPool {
-	return &macPool{sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
-}
-
-func (m *macPool) sum(parts ...[]byte) (out [32]byte) {
-	h := m.pool.Get().(hash.Hash)
-	h.Reset()
-	for _, p := range parts {
-		h.Write(p)
-	}
-	h.Sum(out[:0])
-	m.pool.Put(h)
-	return out
+	return k.(*dayKey), nil
 }

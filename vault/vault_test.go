@@ -20,9 +20,9 @@ import (
 
 var noon = time.Date(2022, 10, 12, 4, 0, 0, 0, time.UTC) // 12:00 in venue.Zone
 
-func open(t testing.TB, dir string) *vault.Vault {
+func open(t testing.TB, dir string, choices ...vault.Option) *vault.Vault {
 	t.Helper()
-	v, err := vault.Open(dir, rand.Reader)
+	v, err := vault.Open(dir, rand.Reader, choices...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestTheKeyringIsMadeOnceAndReadAgain(t *testing.T) {
 func TestKeyFilesAreTheOwnersAlone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	open(t, dir)
-	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "root.key"): 0o600, filepath.Join(dir, "keyring.json"): 0o600} {
+	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "root.key"): 0o600, filepath.Join(dir, "epoch-1.key"): 0o600, filepath.Join(dir, "keyring.json"): 0o600} {
 		if got := must[os.FileInfo](t)(os.Stat(path)).Mode().Perm(); got != want {
 			t.Errorf("%s has mode %o, want %o", filepath.Base(path), got, want)
 		}
@@ -105,16 +105,24 @@ func TestAWrongKeyFolderIsRefusedNamingTheFile(t *testing.T) {
 	open(t, other)
 	otherRoot := must[[]byte](t)(os.ReadFile(filepath.Join(other, "root.key")))
 
+	otherEpoch := must[[]byte](t)(os.ReadFile(filepath.Join(other, "epoch-1.key")))
+
 	cases := []struct {
 		name  string
 		spoil func(t *testing.T, dir string)
 		want  []string
 	}{
 		{"root key missing", func(t *testing.T, dir string) { remove(t, dir, "root.key") }, []string{"root.key", "missing", "keyring.json"}},
-		{"keyring missing", func(t *testing.T, dir string) { remove(t, dir, "keyring.json") }, []string{"keyring.json", "missing", "root.key"}},
+		{"keyring missing", func(t *testing.T, dir string) { remove(t, dir, "keyring.json") }, []string{"keyring.json", "missing", "root key"}},
 		{"another's root key", func(t *testing.T, dir string) { write(t, dir, "root.key", otherRoot) }, []string{"keyring.json", "root.key"}},
-		{"root key is garbage", func(t *testing.T, dir string) { write(t, dir, "root.key", []byte("hello")) }, []string{"root.key", "not a root key"}},
+		{"root key is garbage", func(t *testing.T, dir string) { write(t, dir, "root.key", []byte("hello")) }, []string{"root.key", "no valid root key"}},
 		{"root key too short", func(t *testing.T, dir string) { write(t, dir, "root.key", []byte("venuecode-root-1:AAAA")) }, []string{"root.key"}},
+		{"epoch key missing", func(t *testing.T, dir string) { remove(t, dir, "epoch-1.key") }, []string{"epoch-1.key", "missing", "keyring.json"}},
+		{"another's epoch key", func(t *testing.T, dir string) { write(t, dir, "epoch-1.key", otherEpoch) }, []string{"keyring.json", "epoch key"}},
+		{"epoch key is garbage", func(t *testing.T, dir string) { write(t, dir, "epoch-1.key", []byte("hello")) }, []string{"epoch-1.key", "no valid epoch key"}},
+		{"keyring of an epoch long gone", func(t *testing.T, dir string) {
+			write(t, dir, "keyring.json", []byte(`{"version":2,"suite":"intl","epoch":9,"keys":{"index/1":"AAAA"}}`))
+		}, []string{"keyring.json", "epoch 9"}},
 		{"keyring is garbage", func(t *testing.T, dir string) { write(t, dir, "keyring.json", []byte("{}")) }, []string{"keyring.json"}},
 		{"keyring of another suite", func(t *testing.T, dir string) {
 			write(t, dir, "keyring.json", []byte(`{"version":1,"suite":"rot13","keys":{}}`))
@@ -316,8 +324,8 @@ func TestADayWhoseKeyIsDestroyedCanNotBeRead(t *testing.T) {
 	day, key := venue.DayOf(noon), venue.ScanKey{9}
 	ref := must[[]byte](t)(v.SealPerson(day, key, person(1)))
 	kept := must[[]byte](t)(v.SealPerson(day+1, key, person(1)))
-	if err := v.ForgetDay(day); err != nil {
-		t.Fatal(err)
+	if n, err := v.ForgetThrough(day); err != nil || n != 1 {
+		t.Fatalf("%d days destroyed, %v", n, err)
 	}
 	for name, v := range map[string]*vault.Vault{"at once": v, "after a restart": open(t, dir)} {
 		if _, err := v.OpenPerson(day, key, ref); !errors.Is(err, vault.ErrNoKey) {
@@ -327,8 +335,8 @@ func TestADayWhoseKeyIsDestroyedCanNotBeRead(t *testing.T) {
 			t.Errorf("%s: the other day: %v", name, err)
 		}
 	}
-	if err := v.ForgetDay(day); err != nil {
-		t.Errorf("destroyed twice: %v", err)
+	if n, err := v.ForgetThrough(day); err != nil || n != 0 {
+		t.Errorf("destroyed twice: %d, %v", n, err)
 	}
 }
 
@@ -407,8 +415,11 @@ func FuzzOpenToken(f *testing.F) {
 	})
 }
 
-func BenchmarkScanKeyAndSealPerson(b *testing.B) {
-	v := open(b, b.TempDir())
+func BenchmarkScanKeyAndSealPerson(b *testing.B)   { benchmarkSealing(b, "intl") }
+func BenchmarkScanKeyAndSealPersonGM(b *testing.B) { benchmarkSealing(b, "gm") }
+
+func benchmarkSealing(b *testing.B, suite string) {
+	v := open(b, b.TempDir(), vault.WithSuite(suite))
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
