@@ -40,6 +40,7 @@ var Schemas = []Schema{
 	Units, Groups, Venues, Doors, Tenures, Persons, PersonIDs, Accounts, Bindings, BindCodeRows,
 	Reports, Stages, Outbox, Callbacks, Rechecks, Meta, Territories,
 	Audit, AuditCheckpoints, AuditSinks,
+	Officials, OfficialSessions, OfficialChanges, OfficialQuotas, OfficialRoster,
 }
 
 // PersonRow is one person, sealed under a key of their own that is wrapped

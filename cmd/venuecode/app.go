@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/bot"
 	"github.com/venuecode/venuecode/configs"
 	"github.com/venuecode/venuecode/health"
@@ -48,8 +49,10 @@ type app struct {
 	vault     *vault.Vault
 	registry  *store.Registry
 	people    *vault.People
+	retention *vault.Retention
 	bindCodes *store.BindCodes
 	trail     *audit.Trail
+	officials *access.Service
 	health    *health.Client
 	runner    *schedule.Runner
 	reports   *daily.Service
@@ -69,7 +72,7 @@ type app struct {
 // closes it.
 func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ *app, err error) {
 	a := &app{config: config, log: log, clock: clock}
-	if a.vault, err = vault.Open(config.KeysDir, rand.Reader); err != nil {
+	if a.vault, err = vault.Open(config.KeysDir, rand.Reader, vault.WithSuite(config.Vault.Suite)); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
 	if !config.Embedded() {
@@ -86,6 +89,10 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 		}
 	}()
 	if a.trail, err = a.openTrail(); err != nil {
+		return nil, err
+	}
+	desk, err := a.officialsDoor()
+	if err != nil {
 		return nil, err
 	}
 	metrics := prometheus.NewRegistry()
@@ -112,11 +119,11 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 
 	check, recheck := a.checkin(outbox)
 	replies := store.NewReplies(a.engine, clock)
-	retention := &vault.Retention{
+	a.retention = &vault.Retention{
 		Vault: a.vault, Scans: a.engine, Meta: store.NewCollection[store.MetaRow](a.engine, store.Meta),
-		Replies: replies, VisitDays: config.Retention.VisitsDays, Clock: clock,
+		Replies: replies, Record: a.recordDestruction, VisitDays: config.Retention.VisitsDays, Clock: clock,
 	}
-	a.runner.Add(plain{retention}, plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{a.trail}, plain{&settling{service: service, clock: clock}})
+	a.runner.Add(plain{a.retention}, plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{a.trail}, plain{&settling{service: service, clock: clock}}, plain{&sweeping{officials: a.officials, clock: clock}})
 
 	options := web.Options{
 		Name: "venuecode", BodyLimit: int(config.Limits.Body), Proxies: config.TrustedProxies,
@@ -129,6 +136,7 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 		return nil, err
 	}
 	staff.Routes(a.web)
+	desk.Routes(a.web)
 	a.web.Get("/openapi.json", serveOpenAPI)
 	a.ops = a.operations(metrics)
 	return a, nil

@@ -30,6 +30,14 @@ func (a *app) record(ctx context.Context, action string, object audit.Object, de
 	return nil
 }
 
+// recordDestruction says that the visits of the days through one are destroyed.
+func (a *app) recordDestruction(ctx context.Context, through venue.Day) error {
+	_, err := a.trail.Append(ctx, audit.Event{
+		Actor: audit.ActorSystem, Action: "visits.destroy", Details: map[string]string{"through": through.String()},
+	})
+	return err
+}
+
 func auditCommand() *cobra.Command {
 	c := &cobra.Command{Use: "audit", Short: "Verify or export the trail of who did what", Args: cobra.ArbitraryArgs, RunE: oneOf}
 	c.AddCommand(auditVerifyCommand(), auditExportCommand())

@@ -37,13 +37,17 @@ type control struct {
 type tool func(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error)
 
 var tools = map[string]tool{
-	"audit-verify": auditVerifyTool,
-	"audit-export": auditExportTool,
-	"backup":       backupTool,
-	"verify":       verifyTool,
-	"bind-code":    bindCodeTool,
-	"load":         loadTool,
-	"decide":       decideTool,
+	"accounts-bootstrap": bootstrapTool,
+	"audit-verify":       auditVerifyTool,
+	"audit-export":       auditExportTool,
+	"backup":             backupTool,
+	"verify":             verifyTool,
+	"bind-code":          bindCodeTool,
+	"load":               loadTool,
+	"decide":             decideTool,
+	"keys-status":        keysStatusTool,
+	"keys-rotate":        keysRotateTool,
+	"purge-plan":         purgePlanTool,
 }
 
 // line is what travels back: progress, then an answer or an error.

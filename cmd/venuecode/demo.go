@@ -127,6 +127,10 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, ready func(product, s
 	if err := a.settleDemo(ctx, town, simulator); err != nil {
 		return errors.Join(err, listener.Close(), simListener.Close())
 	}
+	logins, err := a.demoLogins(ctx, town, world)
+	if err != nil {
+		return errors.Join(err, listener.Close(), simListener.Close())
+	}
 	simDone := make(chan error, 1)
 	go func() { simDone <- simulator.App().Listener(simListener) }()
 	defer func() {
@@ -142,7 +146,7 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, ready func(product, s
 	}
 	var crowd sync.WaitGroup
 	defer crowd.Wait()
-	f.announce(out, a, town, simulators)
+	f.announce(out, a, town, simulators, logins)
 	if ready != nil {
 		ready(product, simulators)
 	}
@@ -337,9 +341,9 @@ func (m *mover) Speed() float64 {
 }
 
 // announce says where to look.
-func (f demoFlags) announce(out io.Writer, a *app, town *city.City, simulators string) {
+func (f demoFlags) announce(out io.Writer, a *app, town *city.City, simulators string, logins []demoLogin) {
 	if f.json {
-		b, _ := json.Marshal(map[string]any{"event": "ready", "url": a.url, "sim": simulators, "operations": a.opsURL, "logins": []any{}})
+		b, _ := json.Marshal(map[string]any{"event": "ready", "url": a.url, "sim": simulators, "operations": a.opsURL, "logins": logins})
 		fmt.Fprintln(out, string(b))
 		return
 	}
@@ -359,7 +363,12 @@ func (f demoFlags) announce(out io.Writer, a *app, town *city.City, simulators s
 	fmt.Fprintf(out, "%s：%d 个单位，%d 个出入口，%d 位居民。现在是 %s（%s）。\n\n", town.Name, len(town.Units), doors, town.Residents.Count,
 		a.clock.Now().In(venue.Zone).Format("2006-01-02 15:04"), pace)
 	fmt.Fprintf(out, "  扫码、看群、拨钟、制造故障   %s/\n", simulators)
+	fmt.Fprintf(out, "  管理后台                     %s/console\n", a.url)
 	fmt.Fprintf(out, "  平台接口                     %s/openapi.json\n", a.url)
 	fmt.Fprintf(out, "  运行状态                     %s/metrics\n\n", a.opsURL)
-	fmt.Fprintln(out, "按 Ctrl-C 结束。")
+	fmt.Fprintln(out, "管理后台的用户名、口令、动态码密钥：")
+	for _, l := range logins {
+		fmt.Fprintf(out, "  %-10s %s  %s\n", l.User, l.Password, l.TOTP)
+	}
+	fmt.Fprintln(out, "\n按 Ctrl-C 结束。")
 }

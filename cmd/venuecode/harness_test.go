@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,6 +160,18 @@ func send(t *testing.T, request *http.Request) reply {
 	t.Helper()
 	begun := machine.Now()
 	response, err := visitor.Do(request)
+	// A refusal that comes while the body is still on its way closes the
+	// connection, and the answer may be lost with it: nothing was taken, so ask
+	// again.
+	for range 9 {
+		if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) || request.GetBody == nil {
+			break
+		}
+		if request.Body, err = request.GetBody(); err != nil {
+			t.Fatal(err)
+		}
+		response, err = visitor.Do(request)
+	}
 	if err != nil {
 		t.Fatalf("%s %s: %v", request.Method, request.URL.Path, err)
 	}

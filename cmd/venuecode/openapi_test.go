@@ -248,7 +248,7 @@ func idleApp(t *testing.T) *app {
 
 func TestOpenAPINamesEveryErrorCode(t *testing.T) {
 	declared := map[string]bool{}
-	for _, dir := range []string{"../../internal/web", "../../bot", "../../miniapp"} {
+	for _, dir := range []string{"../../internal/web", "../../bot", "../../miniapp", "../../console"} {
 		for _, code := range errorCodes(t, dir) {
 			declared[code] = true
 		}

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/venuecode/venuecode/vault"
 )
 
 // program is a run of the program in a process of its own.
@@ -191,6 +193,28 @@ func toolsOf(t *testing.T, d *town, data string) {
 	}
 	wantText(t, "绑定", d.alone("newcomer", wecomChat, "绑定 "+made.Code), "绑定成功")
 
+	var rotated struct{ Newest int }
+	out, stderr, code = runs(t, "keys", "rotate", "session", "--data", data, "--json")
+	oneLine(t, "keys rotate", out, &rotated)
+	if code != 0 || rotated.Newest != 2 {
+		t.Errorf("keys rotate: %d %s %s", code, out, stderr)
+	}
+	if _, stderr, code = runs(t, "keys", "rotate", "index", "--data", data); code != exitFailed {
+		t.Errorf("the index key was rotated: exit code %d %s", code, stderr)
+	}
+	var status vault.Status
+	out, stderr, code = runs(t, "keys", "status", "--data", data, "--json")
+	oneLine(t, "keys status", out, &status)
+	if code != 0 || status.Suite != "intl" || len(status.Days) == 0 || !slices.Contains(status.Keys, vault.KeyStatus{Name: "session", Newest: 2, Kept: 2, Rotates: true}) {
+		t.Errorf("keys status: %d %s %s", code, out, stderr)
+	}
+	var plan struct{ Days []vault.Due }
+	out, stderr, code = runs(t, "purge", "--plan", "--data", data, "--json")
+	oneLine(t, "purge --plan", out, &plan)
+	if code != 0 || plan.Days == nil || len(plan.Days) != 0 {
+		t.Errorf("purge --plan: %d %s %s", code, out, stderr)
+	}
+
 	to := filepath.Join(t.TempDir(), "backup")
 	var copied struct {
 		To    string
@@ -346,6 +370,9 @@ func TestExitCodes(t *testing.T) {
 		{"correction", exitUsage},
 		{"correction accept", exitUsage},
 		{"load", exitUsage},
+		{"keys", exitUsage},
+		{"keys rotate", exitUsage},
+		{"purge", exitUsage},
 	} {
 		out, stderr, code := runs(t, strings.Fields(c.args)...)
 		if code != c.code {

@@ -148,6 +148,8 @@ func TestEachRuleCanFail(t *testing.T) {
 		{"a clock's own Now is fine", "bot", "a.go", `import "time"; type c struct{ time interface{ Now() time.Time } }; func f(x c) { x.time.Now() }`, ""},
 		{"the program may ask", "cmd/venuecode", "a.go", `import "time"; var _ = time.Now`, ""},
 		{"a test may sleep", "bot", "a_test.go", `import "time"; func f() { time.Sleep(1) }`, ""},
+		{"a door makes its own scope", "console", "a.go", `import "` + ours + `venue"; var _ = venue.NewScope`, "scope"},
+		{"access makes scopes", "access", "a.go", `import "` + ours + `venue"; var _ = venue.NewScope`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			source := c.source

@@ -105,7 +105,7 @@ type fault struct {
 
 // faults are the rules that a file breaks.
 func faults(f file) []fault {
-	return slices.Concat(importFaults(f), nameFaults(f), clockFaults(f))
+	return slices.Concat(importFaults(f), nameFaults(f), clockFaults(f), scopeFaults(f))
 }
 
 func importFaults(f file) (found []fault) {
@@ -183,6 +183,21 @@ func clockFaults(f file) (found []fault) {
 		}
 		if x, ok := s.X.(*ast.Ident); ok && local != "" && x.Name == local && slices.Contains(clockCalls, s.Sel.Name) {
 			found = append(found, fault{"clock", fmt.Sprintf("%s/%s uses time.%s: take a venue.Clock", f.pkg, f.name, s.Sel.Name)})
+		}
+		return true
+	})
+	return found
+}
+
+// scopeFaults: what somebody may see comes from a login that was checked, and
+// only package access has checked one.
+func scopeFaults(f file) (found []fault) {
+	if f.test || f.pkg == "access" || f.pkg == "venue" {
+		return nil
+	}
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok && id.Name == "NewScope" {
+			found = append(found, fault{"scope", fmt.Sprintf("%s/%s makes a Scope: take it from an access.Login", f.pkg, f.name)})
 		}
 		return true
 	})

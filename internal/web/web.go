@@ -168,6 +168,13 @@ func respond(log *slog.Logger) fiber.ErrorHandler {
 	}
 }
 
+// Sentence is the status and the sentence of an error, for a door that shows
+// pages.
+func Sentence(err error) (status int, sentence string) {
+	status, detail := statusOf(err)
+	return status, detail.Message
+}
+
 func statusOf(err error) (int, errorDetail) {
 	var own *Error
 	var invalid *venue.Invalid

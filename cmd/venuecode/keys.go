@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/venuecode/venuecode/vault"
+	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/venue"
+)
+
+func keysCommand() *cobra.Command {
+	c := &cobra.Command{Use: "keys", Short: "Show and rotate the keys of the vault", Args: cobra.ArbitraryArgs, RunE: oneOf}
+	c.AddCommand(keysStatusCommand(), keysRotateCommand())
+	return c
+}
+
+func keysStatusCommand() *cobra.Command {
+	var f toolFlags
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "List the keys, their numbers and the days that can be read",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			answer, err := f.ask(c, "keys-status", struct{}{})
+			if err != nil {
+				return err
+			}
+			var s vault.Status
+			if err := json.Unmarshal(answer, &s); err != nil {
+				return err
+			}
+			f.print(c, answer, func() string {
+				var b strings.Builder
+				fmt.Fprintf(&b, "suite %s, epoch %d\n", s.Suite, s.Epoch)
+				for _, k := range s.Keys {
+					fmt.Fprintf(&b, "%s: key %d seals, %d open\n", k.Name, k.Newest, k.Kept)
+				}
+				fmt.Fprintf(&b, "%d days can be read", len(s.Days))
+				if n := len(s.Days); n > 0 {
+					fmt.Fprintf(&b, ", %s to %s", s.Days[0], s.Days[n-1])
+				}
+				return b.String()
+			})
+			return nil
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func keysStatusTool(_ context.Context, a *app, _ json.RawMessage, _ func(string)) (any, error) {
+	return a.vault.Status(), nil
+}
+
+func keysRotateCommand() *cobra.Command {
+	var f toolFlags
+	c := &cobra.Command{
+		Use:   "rotate session|document|division/CODE",
+		Short: "Seal with a new key from now on",
+		Long: "Seal with a new key from now on. What older keys sealed still opens; nothing is\n" +
+			"written anew, and nobody has to log in again.",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			answer, err := f.ask(c, "keys-rotate", map[string]string{"key": args[0]})
+			if err != nil {
+				return err
+			}
+			var made struct {
+				Newest uint32 `json:"newest"`
+			}
+			if err := json.Unmarshal(answer, &made); err != nil {
+				return err
+			}
+			f.print(c, answer, func() string { return fmt.Sprintf("%s: key %d seals from now on", args[0], made.Newest) })
+			return nil
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func keysRotateTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+	var q struct {
+		Key string `json:"key"`
+	}
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	if err := a.record(ctx, "keys.rotate", audit.Object{}, map[string]string{"key": q.Key}); err != nil {
+		return nil, err
+	}
+	n, err := a.vault.Rotate(q.Key)
+	if errors.Is(err, venue.ErrNotFound) {
+		return nil, fmt.Errorf("there is no key %q yet", q.Key)
+	}
+	return map[string]any{"key": q.Key, "newest": n}, err
+}
+
+func purgeCommand() *cobra.Command {
+	var f toolFlags
+	var plan bool
+	c := &cobra.Command{
+		Use:   "purge --plan",
+		Short: "Show which days are due to be destroyed",
+		Long: "Show which days are due to be destroyed, and how many rows they have. Nothing is\n" +
+			"changed: the server destroys them itself at half past three.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !plan {
+				return exitError{exitUsage, errors.New("say --plan; days are destroyed by the server, at night, never by hand")}
+			}
+			answer, err := f.ask(c, "purge-plan", struct{}{})
+			if err != nil {
+				return err
+			}
+			var due struct{ Days []vault.Due }
+			if err := json.Unmarshal(answer, &due); err != nil {
+				return err
+			}
+			f.print(c, answer, func() string {
+				lines := []string{fmt.Sprintf("%d days are due", len(due.Days))}
+				for _, d := range due.Days {
+					key := "key destroyed already"
+					if d.Key {
+						key = "key"
+					}
+					lines = append(lines, fmt.Sprintf("%s: %d rows, %s", d.Day, d.Rows, key))
+				}
+				return strings.Join(lines, "\n")
+			})
+			return nil
+		},
+	}
+	f.add(c)
+	c.Flags().BoolVar(&plan, "plan", false, "show, and change nothing")
+	return c
+}
+
+func purgePlanTool(ctx context.Context, a *app, _ json.RawMessage, _ func(string)) (any, error) {
+	due, err := a.retention.Plan(ctx, a.clock.Now())
+	return map[string]any{"days": due}, err
+}

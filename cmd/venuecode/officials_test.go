@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pquerna/otp/totp"
+)
+
+// demoOnes are the logins that the demo keeps in its folder.
+func demoOnes(t *testing.T, data string) (logins []demoLogin) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(data, "world", "logins.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parse(t, string(b), &logins)
+	return logins
+}
+
+func TestOfficialsOfTheDemoLogInAndTheirSecretsStayOut(t *testing.T) {
+	here := quietTown(t)
+	d := readDocument(t)
+	roles := map[string]bool{}
+	var secrets []string
+	tokens := map[string]string{}
+	for _, l := range demoOnes(t, here.data) {
+		roles[string(l.Role)] = true
+		code, err := totp.GenerateCode(l.TOTP, machine.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := here.ask(http.MethodPost, "/console/login", "", fmt.Sprintf(`{"user":%q,"password":%q,"totp":%q}`, l.User, l.Password, code))
+		want(t, l.User+": status", got.status, http.StatusOK)
+		d.wantAnswer(t, http.MethodPost, "/console/login", got)
+		var session struct {
+			Token      string
+			MustChange bool `json:"must_change"`
+		}
+		got.json(t, &session)
+		want(t, l.User+" must change", session.MustChange, false)
+		tokens[l.User] = session.Token
+		secrets = append(secrets, l.Password, l.TOTP, session.Token)
+		home := here.ask(http.MethodGet, "/console", session.Token, "")
+		d.wantAnswer(t, http.MethodGet, "/console", home)
+	}
+	for _, role := range strings.Fields("township regulator checker signer tracer approver auditor sysadmin secadmin") {
+		want(t, role+" has a login", roles[role], true)
+	}
+	for _, c := range []struct{ user, method, path, template, body string }{
+		{"secadmin", "GET", "/console/accounts", "", ""},
+		{"secadmin", "POST", "/console/accounts", "", `{"user":"new.signer","name":"新","roles":["signer"],"divisions":["419981"]}`},
+		{"secadmin", "POST", "/console/accounts", "", `{"user":"new.checker","name":"新","roles":["checker"],"divisions":["419981"]}`},
+		{"secadmin", "POST", "/console/accounts", "", `{"user":"x","name":"新","roles":["checker"]}`},
+		{"secadmin", "POST", "/console/accounts/signer/disable", "/console/accounts/{user}/disable", `{}`},
+		{"secadmin", "GET", "/console/changes", "", ""},
+		{"auditor", "GET", "/console/audit", "", ""},
+		{"tracer", "GET", "/console/audit", "", ""},
+		{"nobody", "GET", "/console/audit", "", ""},
+	} {
+		if c.template == "" {
+			c.template = c.path
+		}
+		d.wantAnswer(t, c.method, c.template, here.ask(c.method, c.path, tokens[c.user], c.body))
+	}
+	trail := here.ask(http.MethodGet, "/console/audit", tokens["auditor"], "").body
+	if !json.Valid([]byte(trail)) || !strings.Contains(trail, "console.denied") {
+		t.Errorf("the tracer's attempt is not in the trail: %.300s", trail)
+	}
+	for _, secret := range secrets {
+		if strings.Contains(here.log.String(), secret) || strings.Contains(trail, secret) {
+			t.Error("a secret of an official is in the log or in the trail")
+		}
+	}
+	first := demoOnes(t, here.data)
+	here.stop()
+	again := startTown(t, demoFlags{clock: halfPastTwo, quiet: true, data: here.data})
+	want(t, "logins after a restart", fmt.Sprint(demoOnes(t, again.data)), fmt.Sprint(first))
+}
+
+func TestBootstrapMakesTwoSecurityAdminsOnce(t *testing.T) {
+	a := idleApp(t)
+	question := json.RawMessage(`[{"User":"zhang.san","Name":"张三"},{"User":"li.si","Name":"李四"}]`)
+	answer, err := bootstrapTool(t.Context(), a, question, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := answer.(bootstrapped).Accounts
+	want(t, "accounts", len(made), 2)
+	code, err := totp.GenerateCode(made[0].TOTP, machine.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, login, err := a.officials.Login(t.Context(), made[0].User, made[0].Password, code, "127.0.0.1")
+	if err != nil || !login.MustChange() {
+		t.Errorf("the first login: %v, must change %v", err, login.MustChange())
+	}
+	if _, err := bootstrapTool(t.Context(), a, question, nil); err == nil || !strings.Contains(err.Error(), "accounts already") {
+		t.Errorf("a second bootstrap: %v", err)
+	}
+}

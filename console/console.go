@@ -1,0 +1,307 @@
+// Package console is the door for officials: accounts, roles and the audit.
+//
+//	table → Routes → gate (who is it, may they) → handler → page or JSON
+//
+// Every route is a row of one table and names the permission it needs; there is
+// no other way to register one. Whatever an account may not do answers as if it
+// were not there, and the attempt is written to the audit trail first.
+//
+// Browsers log in by form and carry a cookie; their forms carry a token that
+// only pages of this session can know. Programs carry the token as a bearer, and
+// are answered in JSON.
+package console
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/venuecode/venuecode/access"
+	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/venue"
+)
+
+// Trail is where acts are written and read again.
+type Trail interface {
+	Append(ctx context.Context, e audit.Event) (id string, err error)
+	By(ctx context.Context, f audit.Filter, p audit.Page) (rows []audit.Row, more bool, err error)
+}
+
+// Handler serves the console. All fields are required but Insecure.
+type Handler struct {
+	Access *access.Service
+	Trail  Trail
+	// Insecure lets the cookie travel without TLS: for tests and demos on the
+	// loopback address.
+	Insecure bool
+}
+
+// What a route may need besides a permission.
+const (
+	public = access.Permission("public") // no login
+	anyone = access.PasswordChange       // every login has it, a forced change of password too
+	cookie = "venuecode_console"         // holds the session's token
+	within = 10 * time.Second            // for a request; a login waits its turn to hash
+	denied = "console.denied"            // the action of an attempt in the audit
+)
+
+// route is a row of the table.
+type route struct {
+	method, path string
+	need         access.Permission
+	handle       func(h *Handler, c *call) (answer, error)
+}
+
+// table is every route of the console.
+var table = []route{
+	{fiber.MethodGet, "/console/style.css", public, (*Handler).style},
+	{fiber.MethodGet, "/console/login", public, (*Handler).loginPage},
+	{fiber.MethodPost, "/console/login", public, (*Handler).login},
+	{fiber.MethodPost, "/console/logout", anyone, (*Handler).logout},
+	{fiber.MethodGet, "/console/password", anyone, (*Handler).passwordPage},
+	{fiber.MethodPost, "/console/password", anyone, (*Handler).password},
+	{fiber.MethodGet, "/console", anyone, (*Handler).home},
+	{fiber.MethodGet, "/console/accounts", access.AccountsRead, (*Handler).accounts},
+	{fiber.MethodPost, "/console/accounts", access.AccountsWrite, (*Handler).create},
+	{fiber.MethodPost, "/console/accounts/:user/roles", access.AccountsWrite, (*Handler).setRoles},
+	{fiber.MethodPost, "/console/accounts/:user/disable", access.AccountsWrite, (*Handler).disable},
+	{fiber.MethodPost, "/console/accounts/:user/enable", access.AccountsWrite, (*Handler).enable},
+	{fiber.MethodPost, "/console/accounts/:user/reset-password", access.AccountsWrite, (*Handler).resetPassword},
+	{fiber.MethodPost, "/console/accounts/:user/reset-totp", access.AccountsWrite, (*Handler).resetTOTP},
+	{fiber.MethodGet, "/console/changes", access.AccountsRead, (*Handler).changes},
+	{fiber.MethodPost, "/console/changes/:id/approve", access.AccountsApprove, (*Handler).approve},
+	{fiber.MethodPost, "/console/changes/:id/reject", access.AccountsApprove, (*Handler).reject},
+	{fiber.MethodGet, "/console/audit", access.AuditRead, (*Handler).audit},
+}
+
+// Routes registers the table. A row whose need is neither public nor some
+// role's permission is a mistake of the program, which then does not start.
+func (h *Handler) Routes(app fiber.Router) { h.register(app, table) }
+
+func (h *Handler) register(app fiber.Router, rows []route) {
+	for _, r := range rows {
+		if r.need != public && r.need != anyone && !given(r.need) {
+			panic(fmt.Sprintf("%s %s needs %q, which no role gives", r.method, r.path, r.need))
+		}
+		app.Add(r.method, r.path, func(c *fiber.Ctx) error { return h.gate(c, r) })
+	}
+}
+
+func given(p access.Permission) bool {
+	return slices.ContainsFunc(access.Roles(), func(r access.Role) bool { return slices.Contains(r.Permissions(), p) })
+}
+
+// call is a request of somebody known, or of anybody on a public route.
+type call struct {
+	*fiber.Ctx
+	ctx   context.Context
+	by    access.Login
+	token string // of the session
+	json  bool   // how to answer
+}
+
+// answer is what to show: data as JSON, or on a page; after a form that changed
+// something, to is where the browser goes.
+type answer struct {
+	status int // 0: 200
+	page   string
+	data   any
+	to     string
+}
+
+// gate decides about every request before its handler sees it.
+func (h *Handler) gate(f *fiber.Ctx, r route) error {
+	ctx, cancel := web.Deadline(f, within)
+	defer cancel()
+	guard(f)
+	c := &call{Ctx: f, ctx: ctx, json: asksJSON(f)}
+	a, err := h.pass(c, r)
+	if err == nil {
+		err = h.answer(c, a)
+	}
+	if err != nil {
+		return h.refuse(c, r, err)
+	}
+	return nil
+}
+
+func (h *Handler) pass(c *call, r route) (answer, error) {
+	unsafe := r.method != fiber.MethodGet
+	bearer := web.Bearer(c.Ctx)
+	if unsafe && bearer == "" && foreign(c.Ctx) {
+		return answer{}, errForm
+	}
+	if r.need == public {
+		return r.handle(h, c)
+	}
+	if c.token = bearer; bearer == "" {
+		c.token = c.Cookies(cookie)
+	}
+	var err error
+	if c.by, err = h.Access.Authenticate(c.ctx, c.token); err != nil {
+		return answer{}, err
+	}
+	if unsafe && bearer == "" && subtle.ConstantTimeCompare([]byte(c.FormValue("csrf")), []byte(formToken(c.token))) != 1 {
+		return answer{}, errForm
+	}
+	if !c.by.May(r.need) {
+		return answer{}, h.deny(c, r)
+	}
+	return r.handle(h, c)
+}
+
+// deny writes the attempt down and answers as if there were nothing here.
+func (h *Handler) deny(c *call, r route) error {
+	_, err := h.Trail.Append(c.ctx, audit.Event{
+		Actor: c.by.User(), Action: denied, Object: audit.Object{Kind: "route", ID: r.method + " " + r.path},
+		Outcome: string(access.Refused), Reason: string(access.RulePermission),
+	})
+	if err != nil {
+		return fmt.Errorf("record a refusal: %w", err)
+	}
+	return fiber.ErrNotFound
+}
+
+// guard keeps answers out of caches and pages out of frames.
+func guard(c *fiber.Ctx) {
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	c.Vary(fiber.HeaderAccept)
+}
+
+func asksJSON(c *fiber.Ctx) bool {
+	return web.Bearer(c) != "" || sentJSON(c) || c.Accepts(fiber.MIMETextHTML, fiber.MIMEApplicationJSON) == fiber.MIMEApplicationJSON
+}
+
+func sentJSON(c *fiber.Ctx) bool {
+	return strings.HasPrefix(c.Get(fiber.HeaderContentType), fiber.MIMEApplicationJSON)
+}
+
+// foreign tells whether a browser says that another site's page asks. It guards
+// the login, which has no session yet that its form could belong to.
+func foreign(c *fiber.Ctx) bool {
+	site := c.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
+}
+
+// formToken proves that a form is from a page of the session. It tells nothing
+// about the session's token.
+func formToken(session string) string {
+	sum := sha256.Sum256([]byte("console form\x00" + session))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// setCookie keeps the session's token in the browser, or takes it away if "".
+func (h *Handler) setCookie(c *call, token string) {
+	k := &fiber.Cookie{Name: cookie, Value: token, Path: "/console", HTTPOnly: true, Secure: !h.Insecure, SameSite: fiber.CookieSameSiteStrictMode, SessionOnly: token != ""}
+	if token == "" {
+		k.MaxAge, k.Expires = -1, time.Unix(1, 0)
+	}
+	c.Cookie(k)
+}
+
+// read fills q from JSON, or from a form's fields by their JSON names; a list's
+// field may be repeated.
+func (c *call) read(q any) error {
+	body := c.Body()
+	if !sentJSON(c.Ctx) {
+		fields := map[string]any{}
+		c.Request().PostArgs().VisitAll(func(k, v []byte) {
+			name, value := string(k), string(v)
+			if list, ok := strings.CutSuffix(name, "[]"); ok {
+				have, _ := fields[list].([]string)
+				fields[list] = append(have, strings.FieldsFunc(value, between)...)
+				return
+			}
+			fields[name] = value
+		})
+		var err error
+		if body, err = json.Marshal(fields); err != nil {
+			return err
+		}
+	}
+	if json.Unmarshal(body, q) != nil {
+		return errJSON
+	}
+	return nil
+}
+
+// between is what people put between the items of a list.
+func between(r rune) bool { return strings.ContainsRune(" ,，、;；\t\r\n", r) }
+
+// answer sends what a handler came to.
+func (h *Handler) answer(c *call, a answer) error {
+	if a.status != 0 {
+		c.Status(a.status)
+	}
+	switch {
+	case c.json && a.data == nil && a.to != "":
+		return c.JSON(done{true})
+	case c.json && a.data != nil:
+		return c.JSON(a.data)
+	case a.page != "":
+		return h.render(c, a.page, a.data)
+	case a.to != "":
+		return c.Redirect(a.to, fiber.StatusSeeOther)
+	case a.data != nil:
+		return c.JSON(a.data)
+	}
+	return nil // sent already
+}
+
+type done struct {
+	Done bool `json:"done"`
+}
+
+// refuse makes an error what the asker may know of it.
+func (h *Handler) refuse(c *call, r route, err error) error {
+	err = plain(err)
+	if errors.Is(err, errSession) && !c.json {
+		h.setCookie(c, "")
+		return c.Redirect("/console/login", fiber.StatusSeeOther)
+	}
+	status, sentence := web.Sentence(err)
+	if c.json || status >= fiber.StatusInternalServerError {
+		return err
+	}
+	var invalid *venue.Invalid
+	if errors.As(err, &invalid) {
+		sentence = invalidSentence(invalid)
+	}
+	c.Status(status)
+	if r.method == fiber.MethodPost && r.path == "/console/login" {
+		return h.render(c, "login", sentence)
+	}
+	return h.render(c, "refused", sentence)
+}
+
+// plain gives errors of package access their status and sentence.
+func plain(err error) error {
+	var f *access.Forbidden
+	switch {
+	case errors.As(err, &f) && f.Rule == access.RulePermission:
+		return fiber.ErrNotFound
+	case errors.As(err, &f):
+		if refusal, ok := rules[f.Rule]; ok {
+			return refusal
+		}
+		return fiber.ErrNotFound
+	case errors.Is(err, access.ErrLogin):
+		return errLogin
+	case errors.Is(err, access.ErrSession):
+		return errSession
+	}
+	return err
+}

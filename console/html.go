@@ -1,0 +1,106 @@
+package console
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/venuecode/venuecode/access"
+	"github.com/venuecode/venuecode/venue"
+)
+
+//go:embed pages
+var files embed.FS
+
+var css = func() string {
+	b, err := files.ReadFile("pages/style.css")
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}()
+
+// pages are the templates by name, each inside the frame.
+var pages = func() map[string]*template.Template {
+	all := map[string]*template.Template{}
+	names, err := files.ReadDir("pages")
+	if err != nil {
+		panic(err)
+	}
+	for _, f := range names {
+		name, ok := strings.CutSuffix(f.Name(), ".html")
+		if ok && name != "frame" {
+			all[name] = template.Must(template.New("frame.html").Funcs(funcs).ParseFS(files, "pages/frame.html", path.Join("pages", f.Name())))
+		}
+	}
+	return all
+}()
+
+var funcs = template.FuncMap{
+	"t": func(word string) (string, error) {
+		s, ok := words[word]
+		if !ok {
+			return "", fmt.Errorf("no text %q", word)
+		}
+		return s, nil
+	},
+	"role":       func(r access.Role) string { return roleNames[r] },
+	"permission": func(p access.Permission) string { return permissionNames[p] },
+	"change":     func(kind string) string { return changeNames[kind] },
+	"outcome": func(o string) string {
+		if name, ok := outcomeNames[o]; ok {
+			return name
+		}
+		return o
+	},
+	"at": func(t time.Time) string { return t.In(venue.Zone).Format("2006-01-02 15:04:05") },
+	"roles": func() (list []access.Role) { // those that have accounts
+		for _, r := range access.Roles() {
+			if r != access.RoleProvince {
+				list = append(list, r)
+			}
+		}
+		return list
+	},
+}
+
+// view is what a page knows.
+type view struct {
+	Page string
+	Me   self
+	Form string // the token that its forms carry
+	Data any
+}
+
+// Can tells whether a link is worth showing.
+func (v view) Can(p access.Permission) bool {
+	for _, own := range v.Me.Permissions {
+		if own == p {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *Handler) render(c *call, page string, data any) error {
+	t, ok := pages[page]
+	if !ok {
+		return fmt.Errorf("no page %q", page)
+	}
+	v := view{Page: page, Data: data}
+	if c.by.User() != "" {
+		v.Me, v.Form = me(c.by), formToken(c.token)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, v); err != nil {
+		return fmt.Errorf("page %s: %w", page, err)
+	}
+	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	return c.Send(b.Bytes())
+}

@@ -1,0 +1,101 @@
+package console
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/venuecode/venuecode/access"
+	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/venue"
+)
+
+// Everything that officials read is here.
+
+// Refusals of this door.
+var (
+	errJSON    = &web.Error{Status: fiber.StatusBadRequest, Code: "bad_json", Message: "请求内容无法识别"}
+	errLogin   = &web.Error{Status: fiber.StatusUnauthorized, Code: "login_failed", Message: "用户名、口令或动态码不正确，或账号已锁定"}
+	errSession = &web.Error{Status: fiber.StatusUnauthorized, Code: "unauthorized", Message: "登录已失效，请重新登录"}
+	errForm    = &web.Error{Status: fiber.StatusBadRequest, Code: "form_stale", Message: "页面已过期，请返回刷新后再提交"}
+)
+
+// rules has a sentence for each rule that can stand against an act which the
+// account's role allows as such. Of one it does not allow nothing is said: 404.
+var rules = map[access.Rule]error{
+	access.RuleSelf:       &web.Error{Status: fiber.StatusConflict, Code: "rule_self", Message: "不能变更或审批本人的账号"},
+	access.RuleGrant:      &web.Error{Status: fiber.StatusConflict, Code: "rule_grant", Message: "所涉角色不在您可授予或收回的范围内"},
+	access.RuleFourEyes:   &web.Error{Status: fiber.StatusConflict, Code: "rule_four_eyes", Message: "申请人与审批人不能是同一人"},
+	access.RulePairs:      &web.Error{Status: fiber.StatusConflict, Code: "rule_pairs", Message: "相互监督的角色不能由同一账号兼任"},
+	access.RuleOneView:    &web.Error{Status: fiber.StatusConflict, Code: "rule_one_view", Message: "同一账号的各角色可见范围必须一致"},
+	access.RuleTwoHolders: &web.Error{Status: fiber.StatusConflict, Code: "rule_two_holders", Message: "参与相互监督的角色至少保留两名持有人"},
+	access.RuleFactors:    &web.Error{Status: fiber.StatusConflict, Code: "rule_both_factors", Message: "敏感账号的口令和动态码密钥不能由同一人发放"},
+	access.RuleRequester:  &web.Error{Status: fiber.StatusConflict, Code: "rule_requester", Message: "原申请人已无权提出此项变更"},
+	access.RuleMachine:    &web.Error{Status: fiber.StatusConflict, Code: "rule_machine", Message: "省级平台以签名对接，不设账号"},
+}
+
+var roleNames = map[access.Role]string{
+	access.RoleVenueStaff: "场所值守人员", access.RoleUnitAdmin: "单位管理员", access.RoleTownship: "属地管理员",
+	access.RoleRegulator: "行业主管部门", access.RoleChecker: "指挥部核查员", access.RoleSigner: "签发人",
+	access.RoleTracer: "流调人员", access.RoleApprover: "流调审批人", access.RoleSystemAdmin: "系统管理员",
+	access.RoleSecurityAdmin: "安全管理员", access.RoleAuditor: "审计员", access.RoleProvince: "省级平台",
+}
+
+var permissionNames = map[access.Permission]string{
+	access.PasswordChange: "修改本人口令",
+	access.AccountsRead:   "查看账号", access.AccountsWrite: "管理账号", access.AccountsApprove: "审批账号变更",
+	access.AuditRead: "查看审计记录", access.AuditVerify: "校验审计记录", access.AuditExport: "导出审计记录",
+	access.PurgePlan: "提出数据销毁", access.PurgeApprove: "审批数据销毁", access.SunsetPlan: "提出平台退出", access.SunsetApprove: "审批平台退出",
+	access.KeysRotate: "轮换密钥", access.KeysEscrow: "托管密钥", access.SystemRead: "查看运行状态", access.SystemOperate: "运行维护",
+	access.UnitsRead: "查看单位", access.UnitsWrite: "维护本单位", access.DoorsRead: "查看场所码", access.CodesReview: "审核场所码申请",
+	access.RegisterImport: "导入名录", access.CoverageRead: "查看应设尽设", access.ScansAssist: "代为登记",
+	access.BoardRead: "查看报送看板", access.ReportsApprove: "审批更正", access.ReportsPaste: "补录群消息", access.LedgerRead: "查看台账",
+	access.NoticesRead: "查看通报", access.NoticesDraft: "起草通报", access.NoticesSign: "签发通报",
+	access.CasesOpen: "提出流调", access.CasesRead: "查看流调申请", access.CasesApprove: "审批流调",
+	access.ContactsRead: "查看时空伴随", access.ContactsExport: "导出时空伴随", access.RevealIdentity: "查看身份信息",
+	access.ProvinceSync: "省级汇聚",
+}
+
+var changeNames = map[string]string{"create": "新建账号", "grant": "变更角色", "enable": "恢复账号"}
+
+var outcomeNames = map[string]string{"allowed": "允许", "refused": "拒绝", "proposed": "待批"}
+
+// words are the short texts of the pages.
+var words = map[string]string{
+	"site": "场所码管理后台", "login": "登录", "logout": "退出", "home": "首页", "user": "用户名", "password": "口令", "totp": "动态码",
+	"login.hint": "动态码为身份验证器显示的六位数字", "must_change": "口令由他人发放，请先设置新口令",
+	"roles": "角色", "permissions": "可办理事项", "name": "姓名", "accounts": "账号", "changes": "待批变更", "audit": "审计记录",
+	"password.change": "修改口令", "password.old": "原口令", "password.new": "新口令", "password.repeat": "再次输入新口令",
+	"password.hint": "不含用户名，不用常见口令。修改后须重新登录", "submit": "提交",
+	"state": "状态", "state.on": "正常", "state.off": "已停用", "state.locked": "已锁定", "state.must": "待改口令",
+	"places": "范围", "divisions": "区划代码", "sectors": "行业", "unit": "单位编号", "act": "操作",
+	"account.new": "新建账号", "disable": "停用", "enable": "恢复", "reset.password": "重置口令", "reset.totp": "重置动态码", "roles.change": "变更角色",
+	"list.hint": "多项以空格分隔", "kind": "事项", "by": "申请人", "at": "时间", "was": "原角色", "will": "新角色", "approve": "批准", "reject": "驳回",
+	"none": "暂无", "waiting": "已提交，等待另一名安全管理员审批", "issued": "请当面交付以下凭据，离开本页后不再显示",
+	"totp.secret": "动态码密钥", "totp.url": "验证器链接", "back": "返回", "refused": "未能办理",
+	"actor": "操作人", "action": "行为", "object": "对象", "outcome": "结果", "reason": "原因", "details": "详情",
+	"from": "起始日期", "to": "截止日期", "search": "查询", "next": "下一页", "object.hint": "类别:编号",
+}
+
+var invalidWords = map[string]string{
+	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
+	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "object": "对象", "after": "分页位置",
+}
+
+var reasonWords = map[string]string{
+	"missing": "不能为空", "length": "长度不符合要求", "shape": "格式不正确", "unknown": "不存在", "reserved": "为系统保留",
+	"unused": "与所选角色不符", "common": "过于常见", "reused": "近期使用过", "repeat": "两次输入不一致", "private": "含有疑似证件号码或手机号",
+}
+
+func invalidSentence(e *venue.Invalid) string {
+	field, ok := invalidWords[e.Field]
+	if !ok {
+		field = "填写的内容"
+	}
+	reason, ok := reasonWords[e.Reason]
+	switch {
+	case e.Field == "password" && e.Reason == "user":
+		reason = "不能包含用户名"
+	case !ok:
+		reason = "有误，请检查"
+	}
+	return field + reason
+}

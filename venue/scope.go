@@ -1,0 +1,77 @@
+package venue
+
+import "slices"
+
+// ScopeKind is how a role sees the city.
+type ScopeKind uint8
+
+// The kinds. The zero kind sees no business data at all.
+const (
+	ScopeNone      ScopeKind = iota
+	ScopeTerritory           // 属地: everything in its divisions
+	ScopeSector              // 行业: its sectors, inside its divisions
+	ScopeUnit                // one unit
+)
+
+// Scope is the part of the city that a login may know of. No repository answers
+// without one, and what lies outside it is not found. Nobody can read, change or
+// store what is inside; the zero Scope covers nothing.
+type Scope struct {
+	kind      ScopeKind
+	divisions []Division
+	sectors   []string
+	unit      UnitID
+}
+
+// NewScope makes a Scope. Only package access may call it, from a login that it
+// has checked: a scope made anywhere else would be a permission nobody gave.
+//
+// What a kind does not read is dropped: a unit's scope has no divisions.
+func NewScope(kind ScopeKind, divisions []Division, sectors []string, unit UnitID) Scope {
+	switch kind {
+	case ScopeTerritory:
+		return Scope{kind: kind, divisions: slices.Clone(divisions)}
+	case ScopeSector:
+		return Scope{kind: kind, divisions: slices.Clone(divisions), sectors: slices.Clone(sectors)}
+	case ScopeUnit:
+		return Scope{kind: kind, unit: unit}
+	}
+	return Scope{}
+}
+
+// Covers tells whether u may be known. A unit's scope covers that unit alone:
+// who asks for its descendants asks by way of it.
+func (s Scope) Covers(u Unit) bool {
+	switch s.kind {
+	case ScopeTerritory:
+		return s.reaches(u.Division)
+	case ScopeSector:
+		return s.reaches(u.Division) && slices.ContainsFunc(u.Sectors, s.oversees)
+	case ScopeUnit:
+		return s.unit != "" && u.ID == s.unit
+	}
+	return false
+}
+
+// CoversDivision tells whether everything in d may be known. A regulator's
+// scope covers no division, only its sectors in one: see CoversSector.
+func (s Scope) CoversDivision(d Division) bool {
+	return s.kind == ScopeTerritory && s.reaches(d)
+}
+
+// CoversSector tells whether everything of a sector in d may be known.
+func (s Scope) CoversSector(d Division, sector string) bool {
+	return s.CoversDivision(d) || s.kind == ScopeSector && s.reaches(d) && s.oversees(sector)
+}
+
+// IsZero tells whether s covers nothing.
+func (s Scope) IsZero() bool { return s.kind == ScopeNone }
+
+func (s Scope) reaches(d Division) bool {
+	return slices.ContainsFunc(s.divisions, func(own Division) bool { return own.Contains(d) })
+}
+
+// oversees: an empty name is no sector, whatever a careless list says.
+func (s Scope) oversees(sector string) bool {
+	return sector != "" && slices.Contains(s.sectors, sector)
+}

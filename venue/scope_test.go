@@ -1,0 +1,63 @@
+package venue
+
+import "testing"
+
+func TestScope(t *testing.T) {
+	school := Unit{ID: "u1", Division: "410482001", Sectors: []string{"教育"}}
+	clinic := Unit{ID: "u2", Parent: "u1", Division: "410482002", Sectors: []string{"卫健", ""}}
+	bare := Unit{ID: "u3", Division: "410482001"}
+	nowhere := Unit{ID: "", Sectors: []string{"教育", ""}}
+	county := []Division{"410482"}
+	for _, c := range []struct {
+		name                           string
+		scope                          Scope
+		school, clinic, bare           bool
+		wholeCounty, township, inCount bool // division 410482, division 410482001, 教育 in 410482
+	}{
+		{"the zero scope covers nothing", Scope{}, false, false, false, false, false, false},
+		{"no kind, whatever else is given", NewScope(ScopeNone, county, []string{"教育"}, "u1"), false, false, false, false, false, false},
+		{"an unknown kind", NewScope(99, county, []string{"教育"}, "u1"), false, false, false, false, false, false},
+		{"a county covers all in it", NewScope(ScopeTerritory, county, nil, ""), true, true, true, true, true, true},
+		{"a township covers itself", NewScope(ScopeTerritory, []Division{"410482001"}, nil, ""), true, false, true, false, true, false},
+		{"two townships are not the county", NewScope(ScopeTerritory, []Division{"410482001", "410482002"}, nil, ""), true, true, true, false, true, false},
+		{"no division covers nothing", NewScope(ScopeTerritory, nil, nil, ""), false, false, false, false, false, false},
+		{"an empty division covers nothing", NewScope(ScopeTerritory, []Division{""}, nil, ""), false, false, false, false, false, false},
+		{"another county", NewScope(ScopeTerritory, []Division{"410481"}, nil, ""), false, false, false, false, false, false},
+		{"a regulator covers its sector", NewScope(ScopeSector, county, []string{"教育"}, ""), true, false, false, false, false, true},
+		{"a regulator of nothing", NewScope(ScopeSector, county, nil, ""), false, false, false, false, false, false},
+		{"an empty sector matches no empty sector", NewScope(ScopeSector, county, []string{""}, ""), false, false, false, false, false, false},
+		{"a regulator without a territory", NewScope(ScopeSector, nil, []string{"教育"}, ""), false, false, false, false, false, false},
+		{"a unit covers itself alone", NewScope(ScopeUnit, county, []string{"卫健"}, "u1"), true, false, false, false, false, false},
+		{"no unit covers nothing", NewScope(ScopeUnit, county, []string{"教育"}, ""), false, false, false, false, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := c.scope
+			for _, g := range []struct {
+				what      string
+				got, want bool
+			}{
+				{"school", s.Covers(school), c.school},
+				{"clinic", s.Covers(clinic), c.clinic},
+				{"unit without sector", s.Covers(bare), c.bare},
+				{"a unit without id or division", s.Covers(nowhere), false},
+				{"the county", s.CoversDivision("410482"), c.wholeCounty},
+				{"the township", s.CoversDivision("410482001"), c.township},
+				{"no division", s.CoversDivision(""), false},
+				{"a sector of the county", s.CoversSector("410482", "教育"), c.inCount},
+			} {
+				if g.got != g.want {
+					t.Errorf("covers %s: got %v, want %v", g.what, g.got, g.want)
+				}
+			}
+		})
+	}
+}
+
+func TestScopeIsNotChangedThroughWhatItWasMadeOf(t *testing.T) {
+	divisions := []Division{"410482001"}
+	s := NewScope(ScopeTerritory, divisions, nil, "")
+	divisions[0] = "410000"
+	if s.CoversDivision("410482") {
+		t.Error("a scope grew after it was made")
+	}
+}
