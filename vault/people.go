@@ -142,16 +142,10 @@ func (p *People) Register(ctx context.Context, account string, r Registration) (
 	return id, nil
 }
 
-// Companion finds or makes the person that a companion's name and ID number
-// stand for. It never tells whether they were known.
-func (p *People) Companion(ctx context.Context, who venue.Identity) (venue.PersonID, error) {
-	id, _, err := p.findOrCreate(ctx, Registration{Name: who.Name, ID: who.ID})
-	return id, err
-}
-
-// Named is Companion, and tells whether the name goes with the number. sure is
-// false if the number is registered under another name: then nothing about its
-// owner may be told, or a number alone would ask for a stranger's colour. The
+// Named finds or makes the person that a companion's name and ID number stand
+// for, and tells whether the name goes with the number. sure is false if the
+// number is registered under another name: then nothing about its owner may be
+// told, or a number alone would ask for a stranger's colour. The
 // name of somebody who never registered is the one last given; the health-code
 // service judges it.
 func (p *People) Named(ctx context.Context, who venue.Identity) (id venue.PersonID, sure bool, err error) {

@@ -116,7 +116,7 @@ func TestRegistering(t *testing.T) {
 			w := newTown(t)
 			if c.companion {
 				who := facts(t, "张丰", idA, "", false)
-				if _, err := w.Companion(ctx, venue.Identity{Name: who.Name, ID: who.ID}); err != nil {
+				if _, _, err := w.Named(ctx, venue.Identity{Name: who.Name, ID: who.ID}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -209,7 +209,7 @@ func TestRacedRegistrationsMakeOnePerson(t *testing.T) {
 			var err error
 			if i%3 == 2 {
 				who := facts(t, zhang, idA, "", false)
-				ids[i], err = w.Companion(ctx, venue.Identity{Name: who.Name, ID: who.ID})
+				ids[i], _, err = w.Named(ctx, venue.Identity{Name: who.Name, ID: who.ID})
 			} else {
 				ids[i], err = w.Register(ctx, account, facts(t, zhang, idA, phone, true))
 			}
@@ -287,7 +287,9 @@ func TestAStoreHoldsNoClearText(t *testing.T) {
 	w := newTown(t)
 	must[venue.PersonID](t)(w.Register(ctx, w.account("wechat", "oABCDEFGH12345"), facts(t, zhang, idA, phone, true)))
 	companion := facts(t, "欧阳修文", idB, "", false)
-	must[venue.PersonID](t)(w.Companion(ctx, venue.Identity{Name: companion.Name, ID: companion.ID}))
+	if _, _, err := w.Named(ctx, venue.Identity{Name: companion.Name, ID: companion.ID}); err != nil {
+		t.Fatal(err)
+	}
 
 	secrets := map[string][]byte{}
 	for _, s := range []string{zhang, idA, idA[:17], phone, "欧阳修文", idB, "oABCDEFGH12345"} {

@@ -213,7 +213,7 @@ func (b *scanBench) signInOne(ctx context.Context, a *app, i int, r city.Residen
 	if who.ID, err = venue.ParseIDNumber(r.IDNumber, venue.DayOf(a.clock.Now())); err != nil {
 		return err
 	}
-	person, err := a.people.Companion(ctx, who)
+	person, _, err := a.people.Named(ctx, who)
 	if err != nil {
 		return err
 	}

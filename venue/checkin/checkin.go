@@ -235,8 +235,9 @@ func (s *Service) append(ctx context.Context, scans []venue.Scan) ([]venue.ScanO
 }
 
 // raise sees to the rows that somebody must look at: red ones alarm now,
-// unknown ones, when they are new, are asked for again. Posting is repeatable and a sweep finds
-// what a crash kept from being posted, so a failure here fails no scan.
+// unknown ones, when they are new, are asked for again. Posting is repeatable
+// and a sweep finds what a crash kept from being posted, so a failure here fails
+// no scan.
 func (s *Service) raise(ctx context.Context, place Place, stored []venue.ScanOutcome) {
 	for _, o := range stored {
 		switch scan := o.Stored; {
