@@ -5,8 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,8 +22,8 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf16"
 
+	"github.com/venuecode/venuecode/internal/canary"
 	"github.com/venuecode/venuecode/internal/sim"
 	"github.com/venuecode/venuecode/venue"
 )
@@ -750,27 +748,11 @@ func private(t *testing.T, d *town, more []string) map[string]string {
 // may lie there unsealed. What is open must be found, or the search is blind.
 func wantSealed(t *testing.T, folder string, searched map[string]string, open string) {
 	t.Helper()
-	type needle struct{ what, form string }
-	needles := map[needle][]byte{}
-	for what, text := range searched {
-		if strings.HasPrefix(what, "chat") || strings.HasPrefix(what, "token or text") {
-			continue // numbers are no secret; the log is where texts must not be
-		}
-		b := []byte(text)
-		needles[needle{what, "UTF-8"}] = b
-		needles[needle{what, "hex"}] = []byte(hex.EncodeToString(b))
-		needles[needle{what, "HEX"}] = []byte(strings.ToUpper(hex.EncodeToString(b)))
-		var little, big []byte
-		for _, u := range utf16.Encode([]rune(text)) {
-			little, big = append(little, byte(u), byte(u>>8)), append(big, byte(u>>8), byte(u))
-		}
-		needles[needle{what, "UTF-16LE"}], needles[needle{what, "UTF-16BE"}] = little, big
-		for shift := range 3 { // wherever it begins within three bytes
-			whole := base64.StdEncoding.EncodeToString(append(make([]byte, shift), b...))
-			inner := strings.TrimRight(whole[4:], "=")
-			needles[needle{what, fmt.Sprint("base64 ", shift)}] = []byte(inner[:len(inner)-2])
-		}
-	}
+	secret := maps.Clone(searched)
+	maps.DeleteFunc(secret, func(what, _ string) bool { // numbers are no secret; the log is where texts must not be
+		return strings.HasPrefix(what, "chat") || strings.HasPrefix(what, "token or text")
+	})
+	finder := canary.NewFinder(secret)
 	found := false
 	err := filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -781,10 +763,8 @@ func wantSealed(t *testing.T, folder string, searched map[string]string, open st
 			return err
 		}
 		found = found || bytes.Contains(content, []byte(open))
-		for n, bytesOf := range needles {
-			if bytes.Contains(content, bytesOf) {
-				t.Errorf("%s holds %s as %s", e.Name(), n.what, n.form)
-			}
+		for _, what := range finder.Find(content) {
+			t.Errorf("%s holds %s", e.Name(), what)
 		}
 		return nil
 	})

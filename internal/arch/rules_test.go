@@ -64,6 +64,8 @@ var imports = []rule{
 		why: "the scheduler runs what it is given"},
 	{of: []string{"internal/city"}, ours: []string{"store", "venue"}, never: slices.Concat(servers, drivers),
 		why: "a city file becomes registry entries"},
+	{of: []string{"internal/canary"}, ours: nothing, never: slices.Concat(servers, drivers),
+		why: "it looks at bytes, not at us"},
 	{of: []string{"internal/arch"}, bare: true, ours: nothing, why: "it looks on from outside"},
 	{of: []string{"cmd/..."}, why: "wiring: nothing is forbidden, nothing is decided"},
 }
