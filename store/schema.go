@@ -35,11 +35,14 @@ var (
 	AuditSinks       = Schema{Name: "audit_sinks"}       // sink name → MetaRow, the last number it has
 )
 
+// Escrows lists the copies of keys that were handed to a custodian.
+var Escrows = Schema{Name: "escrows", Indexes: []Index{{Name: "expires", Fields: []string{"expires"}}}} // random id → EscrowRow
+
 // Schemas lists every collection; an engine is opened with it.
 var Schemas = []Schema{
 	Units, Groups, Venues, Doors, Tenures, Persons, PersonIDs, Accounts, Bindings, BindCodeRows,
 	Reports, Stages, Outbox, Callbacks, Rechecks, Meta, Territories,
-	Audit, AuditCheckpoints, AuditSinks,
+	Audit, AuditCheckpoints, AuditSinks, Escrows,
 	Officials, OfficialSessions, OfficialChanges, OfficialQuotas, OfficialRoster,
 }
 
@@ -124,4 +127,11 @@ type RecheckRow struct {
 type MetaRow struct {
 	Value int64
 	Text  string
+}
+
+// EscrowRow is a copy of keys that somebody else holds until it expires.
+type EscrowRow struct {
+	Made, Expires time.Time // civil
+	Oldest        int32     // the first day whose key is in it
+	By, Approver  string    // accounts
 }
