@@ -16,6 +16,10 @@
 // To destroy a day is to write the keyring without it under a new epoch key and
 // to delete the old one: no copy of the file made before opens any more.
 //
+// A custodian may hold a copy of the keys for some days. It is without the days
+// that are destroyed in that time, and without root and epoch key, which would
+// open an old keyring.json.
+//
 // Every sealed value names its suite and its key, so that keys can be rotated
 // without touching what is stored.
 package vault

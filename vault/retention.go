@@ -130,6 +130,10 @@ func (r *Retention) last(now time.Time) venue.Day {
 	return venue.DayOf(now) - venue.Day(r.VisitDays) - 1
 }
 
+// First is the first day that no run up to an instant destroys: the oldest of
+// which a copy of the keys that lives until then may have the key.
+func (r *Retention) First(until time.Time) venue.Day { return r.last(until) + 1 }
+
 func (r *Retention) remove(ctx context.Context, day venue.Day) error {
 	if err := r.Scans.PurgeDay(ctx, day); err != nil {
 		return fmt.Errorf("remove the rows of %s: %w", day, err)

@@ -24,15 +24,17 @@ type suite struct {
 	name string
 	hash func() hash.Hash
 	aead func(key []byte) cipher.AEAD
+	// envelope seals to somebody who has no key of ours.
+	envelope envelope
 }
 
 // The suites. Their ids are in stored data and never change their meaning.
 var (
-	intl = &suite{1, "intl", sha256.New, aesGCM}
+	intl = &suite{1, "intl", sha256.New, aesGCM, hpkeEnvelope{}}
 	gm   = &suite{2, "gm", sm3.New, func(key []byte) cipher.AEAD {
 		// SM4 takes 16 bytes; split off, so that they are of no use in the other suite.
 		return sm4GCM(split(sm3.New, key, "sm4-gcm", 16))
-	}}
+	}, sm2Envelope{}}
 	suites = []*suite{intl, gm}
 )
 

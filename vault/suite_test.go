@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
+	"encoding/asn1"
 	"encoding/hex"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 
+	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/sm4"
 )
@@ -169,5 +172,44 @@ func TestTheKeyringIsReadAgainOnlyWhenItHasChanged(t *testing.T) {
 		if !v.ring.refresh() {
 			t.Fatal("not read though another process changed it")
 		}
+	}
+}
+
+// GM/T 0003.5-2012: the key pair of its examples.
+const sm2Example = "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8"
+
+// GM/T 0003.5-2012, annex C.
+func TestSM2OpensTheCiphertextOfItsStandard(t *testing.T) {
+	key, err := sm2.NewPrivateKey(unhex(t, sm2Example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c1 := "0404ebfc718e8d1798620432268e77feb6415e2ede0e073c0f4f640ecd2e149a73e858f9d81e5430a57b36daab8f950a3c64e6ee6a63094d99283aff767e124df0"
+	c3 := "59983c18f809e262923c53aec295d30383b54e39d609d160afcb1908d0bd8766"
+	c2 := "21886ca989ca9c7d58087307ca93092d651efa"
+	if got, err := sm2.Decrypt(key, unhex(t, c1+c3+c2)); err != nil || string(got) != "encryption standard" {
+		t.Errorf("opened %q, %v", got, err)
+	}
+}
+
+// GM/T 0003.5-2012, annex A.
+func TestSM2VerifiesTheSignatureOfItsStandard(t *testing.T) {
+	key, err := sm2.NewPrivateKey(unhex(t, sm2Example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := asn1.Marshal(struct{ R, S *big.Int }{
+		new(big.Int).SetBytes(unhex(t, "f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3")),
+		new(big.Int).SetBytes(unhex(t, "b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa")),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := []byte("1234567812345678")
+	if !sm2.VerifyASN1WithSM2(&key.PublicKey, id, []byte("message digest"), signature) {
+		t.Error("not verified")
+	}
+	if sm2.VerifyASN1WithSM2(&key.PublicKey, id, []byte("message digesu"), signature) {
+		t.Error("verified for another message")
 	}
 }
