@@ -41,6 +41,7 @@ type Trail interface {
 type Handler struct {
 	Access *access.Service
 	Trail  Trail
+	Keys   Keys
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool
@@ -82,6 +83,8 @@ var table = []route{
 	{fiber.MethodPost, "/console/changes/:id/approve", access.AccountsApprove, (*Handler).approve},
 	{fiber.MethodPost, "/console/changes/:id/reject", access.AccountsApprove, (*Handler).reject},
 	{fiber.MethodGet, "/console/audit", access.AuditRead, (*Handler).audit},
+	{fiber.MethodGet, "/console/keys", access.KeysRotate, (*Handler).keys},
+	{fiber.MethodPost, "/console/keys/rotate", access.KeysRotate, (*Handler).rotateKey},
 }
 
 // Routes registers the table. A row whose need is neither public nor some

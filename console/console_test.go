@@ -50,6 +50,7 @@ type desk struct {
 	log            *bytes.Buffer
 	civil, machine *clock
 	officials      map[string]official
+	copies         store.Collection[store.EscrowRow]
 	secrets        []string // that must be nowhere
 }
 
@@ -94,7 +95,8 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	d.h = &Handler{Access: officials, Trail: d.trail}
+	d.copies = store.NewCollection[store.EscrowRow](engine, store.Escrows)
+	d.h = &Handler{Access: officials, Trail: d.trail, Keys: keysOf{v, d}}
 	d.app = web.New(web.Options{Name: "test", BodyLimit: 64 << 10, Machine: d.machine, Log: log})
 	d.h.Routes(d.app)
 	for _, r := range access.Roles() {

@@ -73,11 +73,13 @@ var words = map[string]string{
 	"totp.secret": "动态码密钥", "totp.url": "验证器链接", "back": "返回", "refused": "未能办理",
 	"actor": "操作人", "action": "行为", "object": "对象", "outcome": "结果", "reason": "原因", "details": "详情",
 	"from": "起始日期", "to": "截止日期", "search": "查询", "next": "下一页", "object.hint": "类别:编号",
+	"keys": "密钥", "keys.suite": "算法", "keys.epoch": "纪元", "keys.days": "可读日期", "keys.name": "名称", "keys.newest": "当前编号", "keys.kept": "保留数",
+	"keys.rotate": "轮换", "keys.escrows": "有效托管", "keys.made": "制作时间", "keys.expires": "失效时间", "keys.oldest": "最早日期", "keys.approver": "审批人",
 }
 
 var invalidWords = map[string]string{
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
-	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "object": "对象", "after": "分页位置",
+	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "object": "对象", "after": "分页位置", "key": "密钥",
 }
 
 var reasonWords = map[string]string{

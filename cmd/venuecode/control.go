@@ -47,6 +47,7 @@ var tools = map[string]tool{
 	"decide":             decideTool,
 	"keys-status":        keysStatusTool,
 	"keys-rotate":        keysRotateTool,
+	"keys-escrow":        keysEscrowTool,
 	"purge-plan":         purgePlanTool,
 }
 

@@ -15,8 +15,8 @@ import (
 )
 
 func keysCommand() *cobra.Command {
-	c := &cobra.Command{Use: "keys", Short: "Show and rotate the keys of the vault", Args: cobra.ArbitraryArgs, RunE: oneOf}
-	c.AddCommand(keysStatusCommand(), keysRotateCommand())
+	c := &cobra.Command{Use: "keys", Short: "Show, rotate and copy the keys of the vault", Args: cobra.ArbitraryArgs, RunE: oneOf}
+	c.AddCommand(keysStatusCommand(), keysRotateCommand(), keysCustodianCommand(), keysEscrowCommand(), keysRestoreCommand())
 	return c
 }
 

@@ -31,7 +31,7 @@ func (a *app) officialsDoor() (*console.Handler, error) {
 		return nil, fmt.Errorf("open accounts: %w", err)
 	}
 	a.officials = officials
-	return &console.Handler{Access: officials, Trail: a.trail, Insecure: a.config.Test}, nil
+	return &console.Handler{Access: officials, Trail: a.trail, Keys: officeKeys{a.vault, a}, Insecure: a.config.Test}, nil
 }
 
 // auditor writes what happens to accounts into the trail.

@@ -60,6 +60,9 @@ func TestOfficialsOfTheDemoLogInAndTheirSecretsStayOut(t *testing.T) {
 		{"secadmin", "POST", "/console/accounts/signer/disable", "/console/accounts/{user}/disable", `{}`},
 		{"secadmin", "GET", "/console/changes", "", ""},
 		{"auditor", "GET", "/console/audit", "", ""},
+		{"secadmin", "GET", "/console/keys", "", ""},
+		{"secadmin", "POST", "/console/keys/rotate", "", `{"key":"session"}`},
+		{"secadmin", "POST", "/console/keys/rotate", "", `{"key":"index"}`},
 		{"tracer", "GET", "/console/audit", "", ""},
 		{"nobody", "GET", "/console/audit", "", ""},
 	} {

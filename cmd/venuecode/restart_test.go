@@ -372,6 +372,10 @@ func TestExitCodes(t *testing.T) {
 		{"load", exitUsage},
 		{"keys", exitUsage},
 		{"keys rotate", exitUsage},
+		{"keys custodian", exitUsage},
+		{"keys custodian --suite rot13 --to " + filepath.Join(folder, "key"), exitFailed},
+		{"keys escrow", exitUsage},
+		{"keys restore --escrow x", exitUsage},
 		{"purge", exitUsage},
 	} {
 		out, stderr, code := runs(t, strings.Fields(c.args)...)

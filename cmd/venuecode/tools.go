@@ -36,6 +36,11 @@ type toolFlags struct {
 func (f *toolFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.config, "config", "", "the server's configuration file")
 	c.Flags().StringVar(&f.data, "data", "", "or the folder of a demo (its --data)")
+	f.addJSON(c)
+}
+
+// addJSON is for a tool that works on no memory.
+func (f *toolFlags) addJSON(c *cobra.Command) {
 	c.Flags().BoolVar(&f.json, "json", false, "answer with one line of JSON")
 }
 
@@ -76,6 +81,16 @@ func (f *toolFlags) print(c *cobra.Command, answer json.RawMessage, sentence fun
 		return
 	}
 	fmt.Fprintln(c.OutOrStdout(), sentence())
+}
+
+// tell prints what was done here.
+func (f *toolFlags) tell(c *cobra.Command, answer any, sentence string) error {
+	raw, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	f.print(c, raw, func() string { return sentence })
+	return nil
 }
 
 func backupCommand() *cobra.Command {
