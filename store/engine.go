@@ -132,6 +132,10 @@ type ScanLog interface {
 	// PurgeDay removes the rows of scans that happened on day, and every index
 	// entry of theirs; hour counts stay. It does not stall writers.
 	PurgeDay(ctx context.Context, day venue.Day) error
+	// PurgeCounts removes the hour counts of the days before one; these days then
+	// count what rows they have. A day that has rows keeps its counts, since they
+	// would be missed: PurgeDay comes first. It does not stall writers.
+	PurgeCounts(ctx context.Context, before venue.Day) error
 	// VerifyCounts recounts the hours of the days [from, to] from the rows and
 	// says where the kept counts differ. progress may be nil.
 	VerifyCounts(ctx context.Context, from, to venue.Day, progress func(rows int64)) (CountCheck, error)

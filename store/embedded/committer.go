@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -255,6 +256,51 @@ func (g *group) forget(day venue.Day) {
 			delete(g.rows, k)
 		}
 	}
+}
+
+// forgetCounts lets the hour counts of the days before one be gone, but for days
+// that have rows.
+func (g *group) forgetCounts(before venue.Day) error {
+	keep, err := g.daysWithRows(before)
+	if err != nil {
+		return err
+	}
+	from := []byte{prefixHour}
+	for _, day := range append(keep, before) {
+		if to := appendDay(nil, prefixHour, day); bytes.Compare(from, to) < 0 {
+			_ = g.batch.DeleteRange(from, to, nil) // fails only on a closed batch
+		}
+		from = appendDay(nil, prefixHour, day+1)
+	}
+	for hour := range g.hours { // of rows that came and went within this group
+		if day := dayOfKey([]byte(hour)); day < before && !slices.Contains(keep, day) {
+			delete(g.hours, hour)
+		}
+	}
+	return nil
+}
+
+// daysWithRows are the days before one that have rows, in order.
+func (g *group) daysWithRows(before venue.Day) (days []venue.Day, err error) {
+	for k := range g.rows {
+		if day := dayOfKey(k[:]); day < before {
+			days = append(days, day)
+		}
+	}
+	it, err := g.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixRow}, UpperBound: appendDay(nil, prefixRow, before)})
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	for ok := it.First(); ok; {
+		day := dayOfKey(it.Key())
+		if !g.purged[day] {
+			days = append(days, day)
+		}
+		ok = it.SeekGE(appendDay(nil, prefixRow, day+1))
+	}
+	slices.Sort(days)
+	return slices.Compact(days), it.Error()
 }
 
 func (g *group) set(key, value []byte) {

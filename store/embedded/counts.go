@@ -23,7 +23,7 @@ import (
 //	T − L < At ≤ T   counted one by one, the delay is in the index
 //	T < At           only the unusual ones received by T (a gate's clock runs fast)
 //
-// On a purged day only whole hours are left to count.
+// On a purged day only whole hours are left to count, until these go too.
 func (e *Engine) CountScans(ctx context.Context, spans []venue.Span, arrivedBy time.Time) (int, error) {
 	n, err := e.countScans(ctx, spans, arrivedBy)
 	if err != nil {
@@ -151,7 +151,7 @@ func floorDiv(a, b int64) int64 {
 }
 
 // VerifyCounts recounts; see store.ScanLog. Each day is one consistent look,
-// writers go on. A purged day differs in every hour: its rows are gone.
+// writers go on. A purged day differs in every hour until its counts go too.
 func (e *Engine) VerifyCounts(ctx context.Context, from, to venue.Day, progress func(rows int64)) (store.CountCheck, error) {
 	var check store.CountCheck
 	leave, err := e.enter(ctx)

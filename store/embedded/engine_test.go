@@ -112,23 +112,54 @@ func TestWritesOfOneGroupSeeEachOther(t *testing.T) {
 	day := venue.DayOf(storetest.Noon)
 	s := storetest.Scan(1, 1, "D", storetest.Noon)
 	storetest.Append(t, e, s)
-	hold, held := make(chan struct{}), make(chan struct{})
-	go e.write(ctx, func(*group) error { close(held); <-hold; return nil })
-	<-held
-	// In this order, in one group: purge the day, append the purged scan again,
-	// repeat it, insert, insert again, delete, insert.
+	// In this order: purge the day and its counts, append the purged
+	// scan again, repeat it, insert, insert again, delete, insert.
 	body := storetest.Body(t, map[string]any{"v": 1})
-	var wg sync.WaitGroup
-	results := make([]string, 7)
-	for i, f := range []func() (any, error){
+	results := inOneGroup(t, e, []func() (any, error){
 		func() (any, error) { return "purged", e.PurgeDay(ctx, day) },
+		func() (any, error) { return "counts", e.PurgeCounts(ctx, day+1) },
 		func() (any, error) { o, err := e.Append(ctx, []venue.Scan{s}); return o[0].Kind, err },
 		func() (any, error) { o, err := e.Append(ctx, []venue.Scan{s}); return o[0].Kind, err },
 		func() (any, error) { return "inserted", e.Insert(ctx, "plain", "1", body) },
 		func() (any, error) { return "again", e.Insert(ctx, "plain", "1", body) },
 		func() (any, error) { return "deleted", e.Delete(ctx, "plain", "1", 1) },
 		func() (any, error) { return "inserted", e.Insert(ctx, "plain", "1", body) },
-	} {
+	})
+	want := []string{
+		"purged<nil>", "counts<nil>", fmt.Sprint(venue.ScanNew, nil), fmt.Sprint(venue.ScanRepeated, nil),
+		"inserted<nil>", "again" + venue.ErrExists.Error(), "deleted<nil>", "inserted<nil>",
+	}
+	if fmt.Sprint(results) != fmt.Sprint(want) {
+		t.Fatalf("got  %q\nwant %q", results, want)
+	}
+	if rows := storetest.Collect(t, e.AtDoor(ctx, "D", day.Start(), (day+1).Start())); len(rows) != 1 {
+		t.Fatalf("%d rows, want 1", len(rows))
+	}
+	if check, err := e.VerifyCounts(ctx, day, day, nil); err != nil || check.Hours != 1 || len(check.Differ) > 0 {
+		t.Fatalf("recount %+v, %v", check, err)
+	}
+
+	// A row that goes in the group in which it came leaves no count behind.
+	inOneGroup(t, e, []func() (any, error){
+		func() (any, error) { return e.Append(ctx, []venue.Scan{storetest.Scan(2, 2, "D", storetest.Noon)}) },
+		func() (any, error) { return nil, e.PurgeDay(ctx, day) },
+		func() (any, error) { return nil, e.PurgeCounts(ctx, day+1) },
+	})
+	if check, err := e.VerifyCounts(ctx, day, day, nil); err != nil || check.Hours != 0 {
+		t.Fatalf("recount %+v, %v", check, err)
+	}
+}
+
+// inOneGroup queues the writes in their order while the committer is held, and
+// gives what each answered.
+func inOneGroup(t *testing.T, e *Engine, writes []func() (any, error)) []string {
+	t.Helper()
+	hold, held := make(chan struct{}), make(chan struct{})
+	go e.write(context.Background(), func(*group) error { close(held); <-hold; return nil })
+	<-held
+	var wg sync.WaitGroup
+	results := make([]string, len(writes))
+	for i, f := range writes {
 		wg.Go(func() {
 			what, err := f()
 			results[i] = fmt.Sprint(what, err)
@@ -140,19 +171,10 @@ func TestWritesOfOneGroupSeeEachOther(t *testing.T) {
 	groups := e.Stats().Groups
 	close(hold)
 	wg.Wait()
-	want := []string{
-		"purged<nil>", fmt.Sprint(venue.ScanNew, nil), fmt.Sprint(venue.ScanRepeated, nil),
-		"inserted<nil>", "again" + venue.ErrExists.Error(), "deleted<nil>", "inserted<nil>",
-	}
-	if fmt.Sprint(results) != fmt.Sprint(want) {
-		t.Fatalf("got  %q\nwant %q", results, want)
-	}
 	if n := e.Stats().Groups - groups; n != 1 {
 		t.Fatalf("%d commits, want 1", n)
 	}
-	if rows := storetest.Collect(t, e.AtDoor(ctx, "D", day.Start(), (day+1).Start())); len(rows) != 1 {
-		t.Fatalf("%d rows, want 1", len(rows))
-	}
+	return results
 }
 
 func TestAWriteThatFindsTheQueueFullIsUnavailable(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 //	m / name                            → what the engine knows about itself
 //
 // All that belongs to a day's rows begins with a letter and the day, so that a
-// purge is four range deletions. Hour counts are not among them and stay.
+// purge is four range deletions. Hour counts are not among them: they go later.
 const (
 	prefixRow       = 's'
 	prefixDoor      = 'd'

@@ -31,6 +31,14 @@ func (e *Engine) PurgeDay(ctx context.Context, day venue.Day) error {
 	return nil
 }
 
+// PurgeCounts removes the hour counts of past days; see store.ScanLog.
+func (e *Engine) PurgeCounts(ctx context.Context, before venue.Day) error {
+	if err := e.write(ctx, func(g *group) error { return g.forgetCounts(before) }); err != nil {
+		return fmt.Errorf("purge counts before %s: %w", before, err)
+	}
+	return nil
+}
+
 // Backup copies everything to dir; see store.Engine. On the same file system
 // the tables, which never change, are linked and cost no space until the
 // original lets go of them. What is there of a failed backup is removed.

@@ -120,6 +120,92 @@ func counts(t *testing.T, h Harness) {
 			t.Fatalf("counted %d, want 2", got)
 		}
 	})
+	t.Run("a purge of counts takes the days before one, and keeps those that have rows", func(t *testing.T) {
+		e := h.open(t)
+		// Rows and the counts of each day, whatever comes in whatever order: late
+		// rows reach days that were purged, counts and all.
+		const days = 6
+		var rows, kept [days]int
+		n := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			switch day := rapid.IntRange(0, days-1).Draw(rt, "day"); rapid.IntRange(0, 3).Draw(rt, "act") {
+			case 0:
+				must(rt, e.PurgeDay(ctx, today+venue.Day(day)))
+				rows[day] = 0
+			case 1:
+				must(rt, e.PurgeCounts(ctx, today+venue.Day(day)))
+				for i := range day {
+					if rows[i] == 0 {
+						kept[i] = 0
+					}
+				}
+			default:
+				n++
+				Append(rt, e, Scan(n, n, "D", (today+venue.Day(day)).At(rapid.IntRange(0, 23).Draw(rt, "hour"), 30)))
+				rows[day]++
+				kept[day]++
+			}
+			for day := range venue.Day(days) {
+				got, err := e.CountScans(ctx, []venue.Span{{Door: "D", From: (today + day).Start(), To: (today + day + 1).Start()}}, time.Time{})
+				must(rt, err)
+				if got != kept[day] {
+					rt.Fatalf("%s counts %d, want %d", today+day, got, kept[day])
+				}
+				check, err := e.VerifyCounts(ctx, today+day, today+day, nil)
+				must(rt, err)
+				if int(check.Rows) != rows[day] || len(check.Differ) > 0 != (kept[day] != rows[day]) || check.Hours > 0 != (kept[day] > 0) {
+					rt.Fatalf("recount of %s with %d rows and a count of %d: %+v", today+day, rows[day], kept[day], check)
+				}
+			}
+		})
+	})
+	t.Run("a purge of counts does not stall writers, and misses none of them", func(t *testing.T) {
+		e := h.open(t)
+		inParallel(t, 4, func(i int) error {
+			for n := range h.crowd(60) {
+				day := today - venue.Day(n%3)
+				var err error
+				switch i {
+				case 0:
+					err = e.PurgeDay(ctx, day)
+				case 1:
+					err = e.PurgeCounts(ctx, today+1)
+				default:
+					_, err = e.Append(ctx, []venue.Scan{Scan(i, n, "D", day.At(12, 0))})
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for day := today - 2; day <= today; day++ {
+			must(t, e.PurgeDay(ctx, day))
+		}
+		must(t, e.PurgeCounts(ctx, today)) // all but those of today
+		Append(t, e, Scan(9, 9, "D", (today-1).At(12, 0)))
+		check, err := e.VerifyCounts(ctx, today-2, today-1, nil)
+		must(t, err)
+		if check.Rows != 1 || check.Hours != 1 || len(check.Differ) > 0 {
+			t.Fatalf("a late row behind the purge: %+v", check)
+		}
+	})
+	if h.Reopen != nil {
+		t.Run("purged counts are gone after opening again", func(t *testing.T) {
+			e := h.open(t)
+			Append(t, e, Scan(1, 1, "D", Noon), Scan(2, 2, "D", Noon.Add(24*time.Hour)))
+			must(t, e.PurgeDay(ctx, today))
+			must(t, e.PurgeCounts(ctx, today+2))
+			e = h.Reopen(t, e)
+			defer e.Close()
+			wantCount(t, e, "D", 0)
+			check, err := e.VerifyCounts(ctx, today, today+1, nil)
+			must(t, err)
+			if check.Hours != 1 || check.Rows != 1 || len(check.Differ) > 0 {
+				t.Fatalf("recount: %+v", check)
+			}
+		})
+	}
 	t.Run("repeats and conflicts do not count", func(t *testing.T) {
 		e := h.open(t)
 		s := Scan(1, 1, "D", Noon)

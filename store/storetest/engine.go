@@ -41,6 +41,7 @@ func engine(t *testing.T, h Harness) {
 		_, err = e.VerifyCounts(ctx, today, today, nil)
 		wantErr(t, err, venue.ErrUnavailable)
 		wantErr(t, e.PurgeDay(ctx, today), venue.ErrUnavailable)
+		wantErr(t, e.PurgeCounts(ctx, today), venue.ErrUnavailable)
 		_, err = e.Get(ctx, "plain", "1")
 		wantErr(t, err, venue.ErrUnavailable)
 		wantErr(t, e.Insert(ctx, "plain", "1", Body(t, bson.M{})), venue.ErrUnavailable)

@@ -258,6 +258,7 @@ func scans(t *testing.T, h Harness) {
 		_, err = e.VerifyCounts(cancelled(), today, today, nil)
 		wantErr(t, err, context.Canceled)
 		wantErr(t, e.PurgeDay(cancelled(), today), context.Canceled)
+		wantErr(t, e.PurgeCounts(cancelled(), today), context.Canceled)
 	})
 	t.Run("an iteration ends soon after its context", func(t *testing.T) {
 		e := h.open(t)
