@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/venuecode/venuecode/store"
@@ -46,17 +45,4 @@ func (q *Quota) Take(ctx context.Context, by Login, n int) (left int, err error)
 		return max(0, q.limit-row.Value.Used), fmt.Errorf("reveal quota: %w", err)
 	}
 	return q.limit - row.Value.Used, nil
-}
-
-// Sweep forgets days before before.
-func (q *Quota) Sweep(ctx context.Context, before venue.Day) error {
-	for row, err := range q.rows.Find(ctx, store.Query{Index: "day", To: int32(before)}) {
-		if err == nil {
-			err = q.rows.Delete(ctx, row.ID, 0)
-		}
-		if err != nil && !errors.Is(err, venue.ErrNotFound) {
-			return fmt.Errorf("sweep quotas: %w", err)
-		}
-	}
-	return nil
 }

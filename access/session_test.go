@@ -2,7 +2,6 @@ package access
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -273,13 +272,6 @@ func TestQuotaIsExactAndOfTheDay(t *testing.T) {
 	}
 	if _, err := NewQuota(w.docs, 0, w.civil).Take(w.ctx, Login{user: "x"}, 1); !errors.Is(err, ErrQuota) {
 		t.Errorf("no allowance: %v", err)
-	}
-	if err := q.Sweep(w.ctx, venue.DayOf(w.civil.Now())); err != nil {
-		t.Fatal(err)
-	}
-	rows := must[[]store.Row[store.OfficialQuotaRow]](t)(q.rows.All(w.ctx, store.Query{}))
-	if len(rows) != 1 || rows[0].Value.Used != 25 {
-		t.Errorf("after the sweep: %s", fmt.Sprint(rows))
 	}
 }
 

@@ -241,7 +241,12 @@ type Vault struct {
 
 // Retention is how long things are kept (rules §6), in days where so named.
 type Retention struct {
-	VisitsDays int `koanf:"visits_days" range:"14..60"`
+	VisitsDays   int           `koanf:"visits_days" range:"14..60"`
+	VaultDays    int           `koanf:"vault_days" range:"30..180"`
+	CountsDays   int           `koanf:"counts_days" range:"30..800"`
+	MessagesDays int           `koanf:"messages_days" range:"30..800"`
+	AuditDays    int           `koanf:"audit_days" range:"180..3650"`
+	Idempotency  time.Duration `koanf:"idempotency" range:"24h..168h"`
 }
 
 // Audit is where the trail's checkpoints go.

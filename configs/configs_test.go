@@ -66,7 +66,7 @@ func TestDefaultsOfATestAreComplete(t *testing.T) {
 		"800 ms for an answer":   c.Scan.Reply == 800*time.Millisecond,
 		"64 KiB for a body":      c.Limits.Body == 64<<10,
 		"embedded":               c.Embedded(),
-		"30 days of visits":      c.Retention.VisitsDays == 30,
+		"the rules' times":       c.Retention == Retention{30, 60, 400, 400, 400, 48 * time.Hour},
 		"days filled in":         strings.Contains(c.Consent.Text, "到访记录 30 天") && !strings.Contains(c.Consent.Text, "{"),
 		"absolute folders":       filepath.IsAbs(c.DataDir) && filepath.IsAbs(c.KeysDir),
 		"two scans, one percent": c.Reports.Tolerance == Tolerance{Min: 2, Percent: 1},
@@ -242,6 +242,19 @@ func TestOneFaultInATestConfiguration(t *testing.T) {
 		{"a copy of the trail beside the data", "data_dir: d\nkeys_dir: k\naudit: {copy: d/copy}", "audit.copy: must be a file apart"},
 		{"a push without secret", "audit: {push: {url: http://a.example}}", "audit.push: needs both url and secret"},
 		{"visits kept too short", "retention: {visits_days: 13}", "retention.visits_days: must be within 14..60"},
+		{"visits kept too long", "retention: {visits_days: 61}", "retention.visits_days: must be within 14..60"},
+		{"persons kept too short", "retention: {vault_days: 29}", "retention.vault_days: must be within 30..180"},
+		{"persons kept too long", "retention: {vault_days: 181}", "retention.vault_days: must be within 30..180"},
+		{"persons that go before their visits", "retention: {visits_days: 60, vault_days: 59}", "retention.vault_days: must not be less than retention.visits_days"},
+		{"counts kept too short", "retention: {counts_days: 29}", "retention.counts_days: must be within 30..800"},
+		{"counts kept too long", "retention: {counts_days: 801}", "retention.counts_days: must be within 30..800"},
+		{"counts that go before their visits", "retention: {visits_days: 60, counts_days: 59}", "retention.counts_days: must not be less than retention.visits_days"},
+		{"the ledger kept too short", "retention: {messages_days: 29}", "retention.messages_days: must be within 30..800"},
+		{"the ledger kept too long", "retention: {messages_days: 801}", "retention.messages_days: must be within 30..800"},
+		{"the trail kept too short", "retention: {audit_days: 179}", "retention.audit_days: must be within 180..3650"},
+		{"the trail kept too long", "retention: {audit_days: 3651}", "retention.audit_days: must be within 180..3650"},
+		{"replies kept too short", "retention: {idempotency: 23h59m}", "retention.idempotency: must be within 24h..168h"},
+		{"replies kept too long", "retention: {idempotency: 168h1s}", "retention.idempotency: must be within 24h..168h"},
 		{"a division of five digits", "advice: {divisions: {41048: {}}}", "advice.divisions.41048: must be a division"},
 		{"a colour nobody knows", "advice: {divisions: {410482: {orange: [a]}}}", "advice.divisions.410482.orange: is no option"},
 		{"no advice for red", "advice: {default: {red: []}}", "advice.default.red: must have at least one"},
@@ -601,5 +614,17 @@ func TestPlatformKeysInTheirUsualForms(t *testing.T) {
 	}
 	if f := faults(t, "test: true", "VENUECODE_ALIPAY__PRIVATE_KEY="+bare(pkix)); keys(f)[0] != "alipay.private_key" {
 		t.Errorf("a public key passes for a private one: %v", f)
+	}
+}
+
+func TestTheEdgesOfRetentionAreAllowed(t *testing.T) {
+	for text, want := range map[string]Retention{
+		"visits_days: 14, vault_days: 30, counts_days: 30, messages_days: 30, audit_days: 180, idempotency: 24h":      {14, 30, 30, 30, 180, 24 * time.Hour},
+		"visits_days: 60, vault_days: 60, counts_days: 60":                                                            {60, 60, 60, 400, 400, 48 * time.Hour},
+		"visits_days: 60, vault_days: 180, counts_days: 800, messages_days: 800, audit_days: 3650, idempotency: 168h": {60, 180, 800, 800, 3650, 168 * time.Hour},
+	} {
+		if got := load(t, "test: true\nretention: {"+text+"}").Retention; got != want {
+			t.Errorf("%s: %+v", text, got)
+		}
 	}
 }

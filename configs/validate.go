@@ -384,6 +384,8 @@ func (l *loader) durations(c *Config) {
 	}
 	order("notify.retry.max", "notify.retry.first", c.Notify.Retry.Max >= c.Notify.Retry.First)
 	order("notify.retry.give_up", "notify.retry.max", c.Notify.Retry.GiveUp >= c.Notify.Retry.Max)
+	order("retention.vault_days", "retention.visits_days", c.Retention.VaultDays >= c.Retention.VisitsDays)
+	order("retention.counts_days", "retention.visits_days", c.Retention.CountsDays >= c.Retention.VisitsDays)
 }
 
 var placeholder = regexp.MustCompile(`\{[^{}]*\}`)

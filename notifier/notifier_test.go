@@ -157,6 +157,17 @@ func TestPostedTwiceIsSentOnce(t *testing.T) {
 	}
 }
 
+func TestAMessageGrowsOldFromWhenItEnded(t *testing.T) {
+	w := newWorld(t, day.At(16, 10), nil)
+	m := digestTo("g", "a")
+	m.Due = day.At(8, 0)
+	w.post(m)
+	w.advance(0)
+	if r := w.row("a"); r.State != store.OutboxSent || !r.Due.Equal(day.At(16, 10)) {
+		t.Errorf("the ledger says %+v", r)
+	}
+}
+
 func TestAMessageWaitsForItsTime(t *testing.T) {
 	w := newWorld(t, day.At(15, 0), nil)
 	m := digestTo("g", "a")

@@ -212,9 +212,12 @@ func (n *Notifier) record(ctx context.Context, d *Delivery) error {
 		v.State = store.OutboxDead
 		v.Attempts++
 	}
-	if v.State != store.OutboxPending && d.Message.Kind == venue.MessageRecheck {
-		// Whose colour it was and where is nobody's business any more.
-		v.Message.To.ID, v.Message.Recheck = "", nil
+	if v.State != store.OutboxPending {
+		v.Due = venue.Millis(n.o.Clock.Now()) // from here on it grows old
+		if d.Message.Kind == venue.MessageRecheck {
+			// Whose colour it was and where is nobody's business any more.
+			v.Message.To.ID, v.Message.Recheck = "", nil
+		}
 	}
 	if _, err := n.o.Outbox.Replace(ctx, d.row); err != nil {
 		return fmt.Errorf("record a %s: %w", d.Message.Kind, err)

@@ -168,22 +168,6 @@ func (r *Replies) Once(ctx context.Context, key string, answer func(context.Cont
 	return reply.(string), err
 }
 
-// Forget removes the replies given before an instant and says how many.
-func (r *Replies) Forget(ctx context.Context, before time.Time) (n int, err error) {
-	for {
-		rows, err := r.rows.All(ctx, Query{Index: "at", To: before, Limit: 500})
-		if err != nil || len(rows) == 0 {
-			return n, err
-		}
-		for _, row := range rows {
-			if err := r.rows.Delete(ctx, row.ID, 0); err != nil && !errors.Is(err, venue.ErrNotFound) {
-				return n, err
-			}
-			n++
-		}
-	}
-}
-
 // Rechecked keeps what asking again found, and how far the sweep has come.
 type Rechecked struct {
 	rows Collection[RecheckRow]

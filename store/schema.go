@@ -17,12 +17,12 @@ var (
 	PersonIDs    = Schema{Name: "person_ids"}                                                                                                                         // blind index → PersonIDRow
 	Accounts     = Schema{Name: "accounts", Indexes: []Index{{Name: "person", Fields: []string{"person"}}}}                                                           // blind index of app and openid → AccountRow
 	Bindings     = Schema{Name: "bindings", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}}}                                                               // ChatAccount.Key → venue.Binding
-	BindCodeRows = Schema{Name: "bind_codes"}                                                                                                                         // keyed hash of the code → BindCodeRow
+	BindCodeRows = Schema{Name: "bind_codes", Indexes: []Index{{Name: "expires", Fields: []string{"expires"}}}}                                                       // keyed hash of the code → BindCodeRow
 	Reports      = Schema{Name: "reports", Indexes: []Index{{Name: "day", Fields: []string{"day", "unit"}}}}                                                          // unit:day → venue.Report
 	Stages       = Schema{Name: "stages"}                                                                                                                             // day:stage → StageRow
 	Outbox       = Schema{Name: "outbox", Indexes: []Index{{Name: "due", Fields: []string{"state", "due"}}}}                                                          // message id → OutboxRow
 	Callbacks    = Schema{Name: "callbacks", Indexes: []Index{{Name: "at", Fields: []string{"at"}}}}                                                                  // channel:msgid → CallbackRow
-	Rechecks     = Schema{Name: "rechecks"}                                                                                                                           // scan id → RecheckRow
+	Rechecks     = Schema{Name: "rechecks", Indexes: []Index{{Name: "at", Fields: []string{"at"}}}}                                                                   // scan id → RecheckRow
 	Meta         = Schema{Name: "meta"}                                                                                                                               // name → MetaRow
 	Territories  = Schema{Name: "territories"}                                                                                                                        // division code → venue.Territory
 )
@@ -100,7 +100,7 @@ const (
 type OutboxRow struct {
 	Message  venue.Message
 	State    string
-	Due      time.Time // next attempt, civil
+	Due      time.Time // next attempt, civil; when it ended, once there is none
 	Posted   time.Time
 	Attempts int
 	Parts    int       // parts already delivered, of a message too long for one

@@ -237,7 +237,7 @@ func TestDestroyedKeysAreNowhereOnDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := &vault.Retention{
-		Vault: v, Scans: engine, Meta: store.NewCollection[store.MetaRow](engine, store.Meta), Replies: noReplies{},
+		Vault: v, Scans: engine, Meta: store.NewCollection[store.MetaRow](engine, store.Meta),
 		VisitDays: 30, Clock: venue.ClockFunc(func() time.Time { return noon }),
 	}
 	for i, now := range []time.Time{noon, noon.AddDate(0, 0, 30), noon.AddDate(0, 0, 31)} {
@@ -275,10 +275,6 @@ func TestDestroyedKeysAreNowhereOnDisk(t *testing.T) {
 		}
 	}
 }
-
-type noReplies struct{}
-
-func (noReplies) Forget(context.Context, time.Time) (int, error) { return 0, nil }
 
 // onDisk tells whether a key lies in some file, raw, in hex or in base64.
 func onDisk(t *testing.T, dir string, key []byte) (found bool) {

@@ -18,11 +18,6 @@ type Retention struct {
 	Vault *Vault
 	Scans store.ScanLog
 	Meta  store.Collection[store.MetaRow]
-	// Replies to chat messages are remembered so that a retry is one report;
-	// longer than the platforms retry, they are only a record of who wrote when.
-	Replies interface {
-		Forget(ctx context.Context, before time.Time) (int, error)
-	}
 	// Record writes to the audit trail that the days through one are about to be
 	// destroyed; if it fails, nothing is. Nil: nobody keeps a trail.
 	Record    func(ctx context.Context, through venue.Day) error
@@ -32,10 +27,7 @@ type Retention struct {
 	due time.Time
 }
 
-const (
-	replyLife     = 48 * time.Hour
-	purgedThrough = "purged-through"
-)
+const purgedThrough = "purged-through"
 
 // Name names the job.
 func (r *Retention) Name() string { return "retention" }
@@ -74,9 +66,6 @@ func (r *Retention) Run(ctx context.Context, now time.Time) (ran, deferred int, 
 			return ran, 0, err
 		}
 		ran++
-	}
-	if _, err := r.Replies.Forget(ctx, now.Add(-replyLife)); err != nil {
-		return ran, 0, fmt.Errorf("forget replies: %w", err)
 	}
 	r.due = venue.DayOf(now).At(3, 30)
 	if !r.due.After(now) {

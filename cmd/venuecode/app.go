@@ -121,9 +121,9 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 	replies := store.NewReplies(a.engine, clock)
 	a.retention = &vault.Retention{
 		Vault: a.vault, Scans: a.engine, Meta: store.NewCollection[store.MetaRow](a.engine, store.Meta),
-		Replies: replies, Record: a.recordDestruction, VisitDays: config.Retention.VisitsDays, Clock: clock,
+		Record: a.recordDestruction, VisitDays: config.Retention.VisitsDays, Clock: clock,
 	}
-	a.runner.Add(plain{a.retention}, plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{a.trail}, plain{&settling{service: service, clock: clock}}, plain{&sweeping{officials: a.officials, clock: clock}})
+	a.runner.Add(plain{a.retention}, plain{a.expiry()}, plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{a.trail}, plain{&settling{service: service, clock: clock}}, plain{&sweeping{officials: a.officials, clock: clock}})
 
 	options := web.Options{
 		Name: "venuecode", BodyLimit: int(config.Limits.Body), Proxies: config.TrustedProxies,

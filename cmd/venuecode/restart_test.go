@@ -339,7 +339,8 @@ func TestATemporaryDemoLeavesNothingBehind(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	folder := t.TempDir()
 	bad := filepath.Join(folder, "bad.yaml")
-	if err := os.WriteFile(bad, []byte("listen: nowhere\nlog: {level: loud}\n"), 0o600); err != nil {
+	if err := os.WriteFile(bad, []byte("listen: nowhere\nlog: {level: loud}\n"+
+		"retention: {visits_days: 61, vault_days: 29, counts_days: 29, messages_days: 801, audit_days: 179, idempotency: 1h}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -387,7 +388,8 @@ func TestExitCodes(t *testing.T) {
 		}
 	}
 	_, stderr, _ := runs(t, "serve", "--config", bad)
-	wantText(t, "every fault at once", stderr, "listen", "log.level", "host", "division")
+	wantText(t, "every fault at once", stderr, "listen", "log.level", "host", "division", "retention.visits_days: must be within 14..60",
+		"retention.vault_days", "retention.counts_days", "retention.messages_days", "retention.audit_days", "retention.idempotency")
 	if left, err := os.ReadDir(folder); err != nil || slices.ContainsFunc(left, func(e os.DirEntry) bool { return e.IsDir() }) {
 		t.Errorf("wrong usage left folders behind: %v %v", left, err)
 	}
