@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -39,12 +40,16 @@ type Trail interface {
 
 // Handler serves the console. All fields are required but Insecure.
 type Handler struct {
-	Access *access.Service
-	Trail  Trail
-	Keys   Keys
+	Access  *access.Service
+	Trail   Trail
+	Proof   Proof
+	Keys    Keys
+	Machine venue.Clock // for how long an answer may take to be read
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool
+
+	walking sync.Mutex // held by the one walk over the trail
 }
 
 // What a route may need besides a permission.
@@ -85,6 +90,9 @@ var table = []route{
 	{fiber.MethodGet, "/console/audit", access.AuditRead, (*Handler).audit},
 	{fiber.MethodGet, "/console/keys", access.KeysRotate, (*Handler).keys},
 	{fiber.MethodPost, "/console/keys/rotate", access.KeysRotate, (*Handler).rotateKey},
+	{fiber.MethodPost, "/console/audit/verify", access.AuditVerify, (*Handler).verifyAudit},
+	{fiber.MethodGet, "/console/audit/export", access.AuditExport, (*Handler).exportAudit},
+	{fiber.MethodPost, "/console/logout-everywhere", anyone, (*Handler).logoutEverywhere},
 }
 
 // Routes registers the table. A row whose need is neither public nor some

@@ -96,7 +96,7 @@ func newDesk(t *testing.T) *desk {
 	}
 	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d.copies = store.NewCollection[store.EscrowRow](engine, store.Escrows)
-	d.h = &Handler{Access: officials, Trail: d.trail, Keys: keysOf{v, d}}
+	d.h = &Handler{Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Machine: d.machine}
 	d.app = web.New(web.Options{Name: "test", BodyLimit: 64 << 10, Machine: d.machine, Log: log})
 	d.h.Routes(d.app)
 	for _, r := range access.Roles() {
@@ -179,6 +179,9 @@ func (d *desk) code(user string) string {
 	return c
 }
 
+// confirm is the body that a second pair of eyes sends.
+func (d *desk) confirm(user string) string { return fmt.Sprintf(`{"totp":%q}`, d.code(user)) }
+
 func (d *desk) login(user string) (token string) {
 	d.t.Helper()
 	body := fmt.Sprintf(`{"user":%q,"password":%q,"totp":%q}`, user, d.officials[user].password, d.code(user))
@@ -237,7 +240,7 @@ func TestEveryRoleReachesExactlyItsRoutes(t *testing.T) {
 			case allowed && !strings.Contains(r.path, ":id") && slices.Contains([]int{401, 403, 404, 500}, got.status):
 				t.Errorf("%s: %s %s answered %d %s", user, r.method, path, got.status, got.body)
 			}
-			if r.path == "/console/logout" {
+			if strings.HasPrefix(r.path, "/console/logout") {
 				token = ""
 			}
 		}
@@ -354,7 +357,7 @@ func TestABrowserLogsInAndSeesEveryPage(t *testing.T) {
 		}
 		d.secrets = append(d.secrets, session[1])
 		for _, r := range table {
-			if r.method != "GET" || r.need != anyone && !slices.Contains(access.Role(user).Permissions(), r.need) {
+			if r.method != "GET" || r.path == "/console/audit/export" || r.need != anyone && !slices.Contains(access.Role(user).Permissions(), r.need) {
 				continue
 			}
 			page := d.browse("GET", r.path, session[1], nil)
@@ -378,15 +381,25 @@ func TestASensitiveAccountNeedsASecondPair(t *testing.T) {
 		t.Fatalf("create: %d %s", got.status, got.body)
 	}
 	path := "/console/changes/" + asked.Change + "/approve"
-	if own := d.call("POST", path, first, ``); own.status != 409 || !strings.Contains(own.body, "rule_four_eyes") {
+	if none := d.call("POST", path, second, `{}`); none.status != 422 || !strings.Contains(none.body, `"totp"`) {
+		t.Errorf("without a code: %d %s", none.status, none.body)
+	}
+	if wrong := d.call("POST", path, second, `{"totp":"000000"}`); wrong.status != 401 || !strings.Contains(wrong.body, "login_failed") {
+		t.Errorf("with a wrong code: %d %s", wrong.status, wrong.body)
+	}
+	if own := d.call("POST", path, first, d.confirm("secadmin")); own.status != 409 || !strings.Contains(own.body, "rule_four_eyes") {
 		t.Errorf("one's own: %d %s", own.status, own.body)
 	}
-	got = d.call("POST", path, second, ``)
+	code := d.confirm("second")
+	got = d.call("POST", path, second, code)
 	var made struct {
 		Issued struct{ User, Password, Totp_secret string }
 	}
 	if json.Unmarshal([]byte(got.body), &made) != nil || made.Issued.Password == "" {
 		t.Fatalf("approve: %d %s", got.status, got.body)
+	}
+	if again := d.call("POST", path, second, code); again.status != 401 {
+		t.Errorf("with a code that was used: %d %s", again.status, again.body)
 	}
 	d.officials["new.auditor"] = official{"new.auditor", made.Issued.Password, made.Issued.Totp_secret}
 	d.secrets = append(d.secrets, made.Issued.Password, made.Issued.Totp_secret)

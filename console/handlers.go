@@ -234,7 +234,19 @@ func (h *Handler) changes(c *call) (answer, error) {
 	return answer{page: "changes", data: out}, nil
 }
 
+// approve asks for a code: whoever has stolen a session has not stolen the
+// second pair of eyes.
 func (h *Handler) approve(c *call) (answer, error) {
+	var q struct{ TOTP string }
+	if err := c.read(&q); err != nil {
+		return answer{}, err
+	}
+	if q.TOTP == "" {
+		return answer{}, &venue.Invalid{Field: "totp", Reason: "missing"}
+	}
+	if err := h.Access.Confirm(c.ctx, c.by, q.TOTP); err != nil {
+		return answer{}, err
+	}
 	r, err := h.Access.Approve(c.ctx, c.by, c.Params("id"))
 	return h.result(r, changesPage, err)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/venuecode/venuecode/access"
+	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -53,6 +54,7 @@ var funcs = template.FuncMap{
 	"role":       func(r access.Role) string { return roleNames[r] },
 	"permission": func(p access.Permission) string { return permissionNames[p] },
 	"change":     func(kind string) string { return changeNames[kind] },
+	"finding":    func(k audit.Kind) string { return findingNames[k] },
 	"outcome": func(o string) string {
 		if name, ok := outcomeNames[o]; ok {
 			return name

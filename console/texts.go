@@ -5,6 +5,7 @@ import (
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -16,6 +17,7 @@ var (
 	errLogin   = &web.Error{Status: fiber.StatusUnauthorized, Code: "login_failed", Message: "用户名、口令或动态码不正确，或账号已锁定"}
 	errSession = &web.Error{Status: fiber.StatusUnauthorized, Code: "unauthorized", Message: "登录已失效，请重新登录"}
 	errForm    = &web.Error{Status: fiber.StatusBadRequest, Code: "form_stale", Message: "页面已过期，请返回刷新后再提交"}
+	errWalking = &web.Error{Status: fiber.StatusTooManyRequests, Code: "audit_busy", Message: "正在校验或导出审计记录，请稍候再试"}
 )
 
 // rules has a sentence for each rule that can stand against an act which the
@@ -58,6 +60,11 @@ var changeNames = map[string]string{"create": "新建账号", "grant": "变更�
 
 var outcomeNames = map[string]string{"allowed": "允许", "refused": "拒绝", "proposed": "待批"}
 
+var findingNames = map[audit.Kind]string{
+	audit.Edit: "被改动", audit.Removal: "被删除", audit.Reorder: "顺序被改", audit.Truncation: "末尾被截断",
+	audit.ForgedCheckpoint: "检查点系伪造", audit.MissingCheckpoint: "检查点缺失", audit.UnlinkedChain: "来历不明的记录链",
+}
+
 // words are the short texts of the pages.
 var words = map[string]string{
 	"site": "场所码管理后台", "login": "登录", "logout": "退出", "home": "首页", "user": "用户名", "password": "口令", "totp": "动态码",
@@ -72,6 +79,9 @@ var words = map[string]string{
 	"none": "暂无", "waiting": "已提交，等待另一名安全管理员审批", "issued": "请当面交付以下凭据，离开本页后不再显示",
 	"totp.secret": "动态码密钥", "totp.url": "验证器链接", "back": "返回", "refused": "未能办理",
 	"actor": "操作人", "action": "行为", "object": "对象", "outcome": "结果", "reason": "原因", "details": "详情",
+	"logout.everywhere": "退出全部登录", "audit.verify": "校验审计记录", "audit.export": "导出审计记录", "audit.export.hint": "一次不超过31天",
+	"verified.sound": "未发现改动", "verified.found": "发现异常，请保留现场并报告", "verified.rows": "记录", "verified.chains": "记录链", "verified.checkpoints": "检查点",
+	"verified.unvouched": "尚无检查点担保的记录", "verified.dropped": "期满销毁的记录链", "verified.findings": "异常", "verified.kind": "异常类别", "verified.where": "位置",
 	"from": "起始日期", "to": "截止日期", "search": "查询", "next": "下一页", "object.hint": "类别:编号",
 	"keys": "密钥", "keys.suite": "算法", "keys.epoch": "纪元", "keys.days": "可读日期", "keys.name": "名称", "keys.newest": "当前编号", "keys.kept": "保留数",
 	"keys.rotate": "轮换", "keys.escrows": "有效托管", "keys.made": "制作时间", "keys.expires": "失效时间", "keys.oldest": "最早日期", "keys.approver": "审批人",
@@ -79,12 +89,13 @@ var words = map[string]string{
 
 var invalidWords = map[string]string{
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
-	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "object": "对象", "after": "分页位置", "key": "密钥",
+	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "object": "对象", "after": "分页位置", "key": "密钥", "totp": "动态码",
 }
 
 var reasonWords = map[string]string{
 	"missing": "不能为空", "length": "长度不符合要求", "shape": "格式不正确", "unknown": "不存在", "reserved": "为系统保留",
 	"unused": "与所选角色不符", "common": "过于常见", "reused": "近期使用过", "repeat": "两次输入不一致", "private": "含有疑似证件号码或手机号",
+	"range": "超出允许的范围",
 }
 
 func invalidSentence(e *venue.Invalid) string {

@@ -94,26 +94,36 @@ func auditVerifyTool(ctx context.Context, a *app, question json.RawMessage, prog
 	if err := json.Unmarshal(question, &q); err != nil {
 		return nil, err
 	}
-	key, err := audit.ReadPublicKey(filepath.Join(a.config.KeysDir, audit.PublicFile))
-	if err != nil {
-		return nil, err
-	}
-	copies := map[string]io.Reader{}
+	var copied io.Reader
 	if q.Copy != "" {
 		file, err := os.Open(q.Copy)
 		if err != nil {
 			return nil, err
 		}
 		defer file.Close()
-		copies[auditCopy] = file
+		copied = file
 	}
 	var said time.Time
-	return audit.Verify(ctx, a.engine, key, copies, func(rows int64) {
+	return a.verifyTrail(ctx, copied, func(rows int64) {
 		if now := machine.Now(); now.Sub(said) > time.Second {
 			said = now
 			progress(fmt.Sprintf("%d rows walked", rows))
 		}
 	})
+}
+
+// verifyTrail walks the trail and holds the copy of its checkpoints against it,
+// if there is one.
+func (a *app) verifyTrail(ctx context.Context, copied io.Reader, progress func(rows int64)) (audit.Report, error) {
+	key, err := audit.ReadPublicKey(filepath.Join(a.config.KeysDir, audit.PublicFile))
+	if err != nil {
+		return audit.Report{}, err
+	}
+	copies := map[string]io.Reader{}
+	if copied != nil {
+		copies[auditCopy] = copied
+	}
+	return audit.Verify(ctx, a.engine, key, copies, progress)
 }
 
 func auditExportCommand() *cobra.Command {

@@ -31,7 +31,31 @@ func (a *app) officialsDoor() (*console.Handler, error) {
 		return nil, fmt.Errorf("open accounts: %w", err)
 	}
 	a.officials = officials
-	return &console.Handler{Access: officials, Trail: a.trail, Keys: officeKeys{a.vault, a}, Insecure: a.config.Test}, nil
+	return &console.Handler{
+		Access: officials, Trail: a.trail, Proof: proof{a.trail, a}, Keys: officeKeys{a.vault, a}, Machine: machine, Insecure: a.config.Test,
+	}, nil
+}
+
+// proof lets auditors verify the trail, against the copy that has left the
+// machine if there is one, and export it.
+type proof struct {
+	*audit.Trail
+	app *app
+}
+
+func (p proof) Verify(ctx context.Context) (audit.Report, error) {
+	path := p.app.config.Audit.Copy
+	if path == "" {
+		return p.app.verifyTrail(ctx, nil, nil)
+	}
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) { // whatever it was sent is gone
+		return p.app.verifyTrail(ctx, strings.NewReader(""), nil)
+	} else if err != nil {
+		return audit.Report{}, fmt.Errorf("open the copy of the checkpoints: %w", err)
+	}
+	defer file.Close()
+	return p.app.verifyTrail(ctx, file, nil)
 }
 
 // auditor writes what happens to accounts into the trail.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/pquerna/otp/totp"
+
+	"github.com/venuecode/venuecode/vault/audit"
 )
 
 // demoOnes are the logins that the demo keeps in its folder.
@@ -59,10 +61,17 @@ func TestOfficialsOfTheDemoLogInAndTheirSecretsStayOut(t *testing.T) {
 		{"secadmin", "POST", "/console/accounts", "", `{"user":"x","name":"新","roles":["checker"]}`},
 		{"secadmin", "POST", "/console/accounts/signer/disable", "/console/accounts/{user}/disable", `{}`},
 		{"secadmin", "GET", "/console/changes", "", ""},
+		{"secadmin", "POST", "/console/changes/none/approve", "/console/changes/{id}/approve", `{}`},
+		{"secadmin", "POST", "/console/changes/none/approve", "/console/changes/{id}/approve", `{"totp":"000000"}`},
 		{"auditor", "GET", "/console/audit", "", ""},
 		{"secadmin", "GET", "/console/keys", "", ""},
 		{"secadmin", "POST", "/console/keys/rotate", "", `{"key":"session"}`},
 		{"secadmin", "POST", "/console/keys/rotate", "", `{"key":"index"}`},
+		{"auditor", "POST", "/console/audit/verify", "", `{}`},
+		{"auditor", "GET", "/console/audit/export?from=2022-05-18&to=2022-05-18", "/console/audit/export", ""},
+		{"auditor", "GET", "/console/audit/export?from=2022-01-01&to=2022-05-18", "/console/audit/export", ""},
+		{"regulator", "POST", "/console/logout-everywhere", "", `{}`},
+		{"regulator", "GET", "/console", "", ""},
 		{"tracer", "GET", "/console/audit", "", ""},
 		{"nobody", "GET", "/console/audit", "", ""},
 	} {
@@ -105,5 +114,35 @@ func TestBootstrapMakesTwoSecurityAdminsOnce(t *testing.T) {
 	}
 	if _, err := bootstrapTool(t.Context(), a, question, nil); err == nil || !strings.Contains(err.Error(), "accounts already") {
 		t.Errorf("a second bootstrap: %v", err)
+	}
+}
+
+func TestACopyOfTheCheckpointsThatIsGoneIsMissed(t *testing.T) {
+	a := idleApp(t)
+	path := t.TempDir() + "/copy"
+	a.config.Audit.Copy = path
+	ctx := t.Context()
+	signer, err := audit.NewFileSigner(a.config.KeysDir, random)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trail, err := audit.Open(ctx, audit.Options{Docs: a.engine, Signer: signer, Clock: a.clock, Random: random, Sinks: []audit.Sink{audit.FileSink{Label: auditCopy, Path: path}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := (proof{a.trail, a}).Verify(ctx); err != nil || report.Found != 0 {
+		t.Errorf("before anything was sent: %+v, %v", report, err)
+	}
+	if err := trail.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := (proof{a.trail, a}).Verify(ctx); err != nil || report.Found != 0 {
+		t.Errorf("with the copy: %+v, %v", report, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := (proof{a.trail, a}).Verify(ctx); err != nil || report.Found == 0 {
+		t.Errorf("without: %+v, %v", report, err)
 	}
 }
