@@ -92,6 +92,17 @@ func (r *Registry) Resolve(ctx context.Context, code venue.Code) (checkin.Place,
 	return p, nil
 }
 
+// Place finds the place of a door whether or not it may still be scanned;
+// venue.ErrNotFound if there never was one.
+func (r *Registry) Place(ctx context.Context, code venue.Code) (checkin.Place, error) {
+	door, err := r.doors.Get(ctx, string(code))
+	if err != nil {
+		return checkin.Place{}, err
+	}
+	v, err := r.venues.Get(ctx, string(door.Value.Venue))
+	return checkin.Place{Door: door.Value, Venue: v.Value}, err
+}
+
 // forget empties the cache. A look-up under way may still put in what it read
 // before, but nobody will take it out again.
 func (r *Registry) forget() {

@@ -13,7 +13,7 @@ var (
 	Venues       = Schema{Name: "venues", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}}}                                                                 // VenueID → venue.Venue
 	Doors        = Schema{Name: "doors", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}, {Name: "name", Fields: []string{"venue", "name"}, Unique: true}}} // Code → venue.Door
 	Tenures      = Schema{Name: "tenures", Indexes: []Index{{Name: "unit", Fields: []string{"unit", "since"}}}}                                                       // door:first, then door:since ms → venue.Tenure
-	Persons      = Schema{Name: "persons"}                                                                                                                            // person id → PersonRow
+	Persons      = Schema{Name: "persons", Indexes: []Index{{Name: "check", Fields: []string{"check"}}}}                                                              // person id → PersonRow
 	PersonIDs    = Schema{Name: "person_ids"}                                                                                                                         // blind index → PersonIDRow
 	Accounts     = Schema{Name: "accounts", Indexes: []Index{{Name: "person", Fields: []string{"person"}}}}                                                           // blind index of app and openid → AccountRow
 	Bindings     = Schema{Name: "bindings", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}}}                                                               // ChatAccount.Key → venue.Binding
@@ -44,6 +44,7 @@ var Schemas = []Schema{
 	Reports, Stages, Outbox, Callbacks, Rechecks, Meta, Territories,
 	Audit, AuditCheckpoints, AuditSinks, Escrows,
 	Officials, OfficialSessions, OfficialChanges, OfficialQuotas, OfficialRoster,
+	RevocationRows,
 }
 
 // PersonRow is one person, sealed under a key of their own that is wrapped
@@ -53,11 +54,18 @@ type PersonRow struct {
 	Name     []byte // sealed
 	IDType   string // "resident_id"
 	IDNumber []byte // sealed
-	Phone    []byte // sealed; empty for a companion who never registered
+	Phone    []byte // sealed; empty unless registered
 	Division string // whose key wraps Key
-	Consent  string // version agreed to; empty for a companion
+	Consent  string // version agreed to; empty unless registered
 	Created  time.Time
-	LastDay  int32 // the last day of a registration or renewal, for retention
+
+	Registered time.Time // without interruption since then; zero: nobody's account leads here
+	Withdrawn  time.Time // when the consent was withdrawn; zero again once somebody registers
+	Ending     time.Time // when the number ceased to lead here: the record is about to go
+
+	LastDay int32 // the last day of a registration, of a renewal or, as far as known, of a scan
+	Looked  int32 // every scan of an earlier day is in LastDay
+	Check   int32 // the day on which retention looks again
 }
 
 // PersonIDRow leads from a blind index (of an ID number) to the person.
@@ -70,8 +78,11 @@ type PersonIDRow struct {
 type AccountRow struct {
 	App     string // "wechat" or "alipay"
 	OpenID  []byte // sealed
-	Person  string // "" until registered
+	Family  int64  // random: the sessions given out for this row, which end together
 	Created time.Time
+
+	Person     string    // "" until registered
+	Registered time.Time // the PersonRow.Registered that it is tied to; of another it is void
 }
 
 // BindCodeRow is a one-time code by which a chat account binds to a unit.
