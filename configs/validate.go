@@ -434,6 +434,7 @@ func (l *loader) consent(c *Consent, r Retention) {
 	fill := map[string]string{
 		"{version}": c.Version, "{operator}": c.Operator, "{contact}": c.Contact,
 		"{visits_days}": strconv.Itoa(r.VisitsDays),
+		"{vault_days}":  strconv.Itoa(r.VaultDays),
 	}
 	c.Text = placeholder.ReplaceAllStringFunc(c.Text, func(p string) string {
 		if _, known := fill[p]; !known {

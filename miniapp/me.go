@@ -34,20 +34,24 @@ func (h *Handler) login(c *fiber.Ctx) error {
 	} else if err != nil {
 		return err
 	}
-	account, person, err := h.People.Account(ctx, body.App, openid)
+	account, err := h.People.Account(ctx, body.App, openid)
 	if err != nil {
 		return err
 	}
-	token, err := Issue(h.Tokens, Session{App: body.App, Account: account, Person: person, Expires: h.Clock.Now().Add(SessionLife)})
+	token, err := Issue(h.Tokens, Session{
+		App: body.App, Account: account.ID, Family: account.Family, Person: account.Person, Expires: h.Clock.Now().Add(SessionLife),
+	})
 	if err != nil {
 		return err
 	}
-	return c.JSON(fiber.Map{"token": token, "registered": !person.IsZero()})
+	return c.JSON(fiber.Map{
+		"token": token, "registered": !account.Person.IsZero(), "consent_required": account.Consent != h.Consent,
+	})
 }
 
 // consent shows the notice that a resident agrees to when registering.
 func (h *Handler) consent(c *fiber.Ctx) error {
-	return c.JSON(fiber.Map{"version": h.Consent, "text": h.ConsentText})
+	return c.JSON(fiber.Map{"version": h.Consent, "text": h.ConsentText, "operator": h.Operator, "contact": h.Contact})
 }
 
 type registerBody struct {
@@ -65,7 +69,7 @@ func (h *Handler) register(c *fiber.Ctx) error {
 	ctx, cancel := web.Deadline(c, platformWait)
 	defer cancel()
 
-	session, err := h.session(c)
+	session, err := h.session(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -103,7 +107,9 @@ func (h *Handler) register(c *fiber.Ctx) error {
 		return err
 	}
 	person, err := h.People.Register(ctx, session.Account, r)
-	if err != nil {
+	if isNotFound(err) {
+		return web.ErrUnauthorized // withdrawn, and this session with it
+	} else if err != nil {
 		return err
 	}
 	session.Person = person
@@ -111,7 +117,7 @@ func (h *Handler) register(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(meJSON(vault.Person{Name: r.Name, ID: r.ID, Phone: r.Phone, Consent: r.Consent}, token))
+	return c.JSON(h.meJSON(vault.Person{Name: r.Name, ID: r.ID, Phone: r.Phone, Consent: r.Consent}, token))
 }
 
 // agreed is the version consented to: true means the notice in force.
@@ -140,12 +146,15 @@ func (h *Handler) me(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(meJSON(who, ""))
+	return c.JSON(h.meJSON(who, ""))
 }
 
 // meJSON relies on the private types to mask themselves.
-func meJSON(who vault.Person, token string) fiber.Map {
-	out := fiber.Map{"registered": true, "name": who.Name, "id_type": "resident_id", "id_number": who.ID, "phone": who.Phone, "consent": who.Consent}
+func (h *Handler) meJSON(who vault.Person, token string) fiber.Map {
+	out := fiber.Map{
+		"registered": true, "name": who.Name, "id_type": "resident_id", "id_number": who.ID, "phone": who.Phone,
+		"consent": who.Consent, "consent_required": who.Consent != h.Consent,
+	}
 	if token != "" {
 		out["token"] = token
 	}

@@ -9,7 +9,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault"
+	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/checkin"
 )
@@ -23,11 +25,27 @@ type Platform interface {
 	Phone(ctx context.Context, code string) (venue.Phone, error)
 }
 
+// Places knows where a door is or was.
+type Places interface {
+	// Place finds a door that may or may not be scanned any more; venue.ErrNotFound.
+	Place(ctx context.Context, code venue.Code) (checkin.Place, error)
+}
+
+// Trail is where it is written who looked at whom.
+type Trail interface {
+	Append(ctx context.Context, e audit.Event) (id string, err error)
+	By(ctx context.Context, f audit.Filter, p audit.Page) (rows []audit.Row, more bool, err error)
+}
+
 // Handler serves residents. Its fields are set once, before Routes.
 type Handler struct {
 	Platforms map[string]Platform // "wechat", "alipay"
 	Tokens    Tokens
+	Ended     *store.Revocations // sessions that were ended early
 	People    *vault.People
+	Retention *vault.PersonRetention
+	Places    Places
+	Trail     Trail
 	Checkin   *checkin.Service
 	Doors     checkin.Doors
 	Clock     venue.Clock // civil
@@ -36,6 +54,8 @@ type Handler struct {
 	Reply        time.Duration // the whole answer to a scan: at most 800 ms
 	Consent      string        // version of the notice in force
 	ConsentText  string
+	Operator     string            // who processes the data
+	Contact      string            // of theirs, for questions and corrections
 	DomainChecks map[string]string // file name → content, for the platforms' domain checks
 	NoOp         bool              // serve the benchmark's no-op endpoint
 
@@ -53,6 +73,9 @@ func (h *Handler) Routes(app fiber.Router) {
 	api.Get("/consent", h.consent)
 	api.Put("/me", h.register)
 	api.Get("/me", h.me)
+	api.Delete("/me", h.withdraw)
+	api.Get("/me/scans", h.visits)
+	api.Get("/me/accesses", h.accesses)
 	api.Post("/scans", h.scan)
 	api.Get("/codes/:code", h.code)
 	if h.NoOp {
@@ -70,22 +93,36 @@ func (h *Handler) Routes(app fiber.Router) {
 const platformWait = 5 * time.Second
 
 // session is who calls; web.ErrUnauthorized without a valid token.
-func (h *Handler) session(c *fiber.Ctx) (Session, error) {
-	return Read(h.Tokens, web.Bearer(c), h.Clock.Now())
+func (h *Handler) session(ctx context.Context, c *fiber.Ctx) (Session, error) {
+	s, err := Read(h.Tokens, web.Bearer(c), h.Clock.Now())
+	if err != nil {
+		return s, err
+	}
+	ended, err := h.Ended.Revoked(ctx, s.Family)
+	if err == nil && ended {
+		err = web.ErrUnauthorized
+	}
+	return s, err
 }
 
 // resident is the registered person who calls. A token made before they
 // registered names only the account.
 func (h *Handler) resident(ctx context.Context, c *fiber.Ctx) (venue.PersonID, error) {
-	s, err := h.session(c)
-	if err != nil || !s.Person.IsZero() {
-		return s.Person, err
-	}
-	person, err := h.People.OfAccount(ctx, s.Account)
-	if isNotFound(err) {
-		return person, web.ErrNotRegistered
-	}
+	_, person, err := h.registered(ctx, c)
 	return person, err
+}
+
+// registered is the session of the registered person who calls.
+func (h *Handler) registered(ctx context.Context, c *fiber.Ctx) (Session, venue.PersonID, error) {
+	s, err := h.session(ctx, c)
+	if err != nil || !s.Person.IsZero() {
+		return s, s.Person, err
+	}
+	person, err := h.People.OfAccount(ctx, s.Account, s.Family)
+	if isNotFound(err) {
+		return s, person, web.ErrNotRegistered
+	}
+	return s, person, err
 }
 
 func decode(c *fiber.Ctx, into any) error {

@@ -26,6 +26,7 @@ import (
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/store/embedded"
 	"github.com/venuecode/venuecode/vault"
+	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/checkin"
 )
@@ -49,6 +50,9 @@ type world struct {
 	evil    venue.Code // of a door with a hostile name
 	closed  venue.Code
 	now     atomic.Int64
+	machine atomic.Int64 // unix ms
+	trail   *audit.Trail
+	docs    store.Documents
 	colour  atomic.Int32
 	log     bytes.Buffer
 }
@@ -86,6 +90,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t}
 	w.now.Store(noon.UnixMilli())
+	w.machine.Store(noon.UnixMilli())
 	w.colour.Store(int32(venue.HealthGreen))
 	engine, err := embedded.Open(embedded.Options{Dir: t.TempDir(), Schemas: store.Schemas})
 	if err != nil {
@@ -117,9 +122,24 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	people := vault.NewPeople(keys, engine, w, "419981")
+	ended, err := store.OpenRevocations(context.Background(), engine, w, venue.ClockFunc(func() time.Time { return time.UnixMilli(w.machine.Load()) }), miniapp.SessionLife)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := audit.NewFileSigner(t.TempDir(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.trail, err = audit.Open(context.Background(), audit.Options{Docs: engine, Signer: signer, Clock: w, Random: rand.Reader}); err != nil {
+		t.Fatal(err)
+	}
+	w.docs = engine
 	w.handler = &miniapp.Handler{
 		Platforms: map[string]miniapp.Platform{"wechat": platform{}, "alipay": platform{}},
-		Tokens:    keys, People: people, Doors: registry, Clock: w,
+		Tokens:    keys, Ended: ended, People: people, Doors: registry, Places: registry, Trail: w.trail, Clock: w,
+		Retention: &vault.PersonRetention{
+			History: vault.History{People: people, Scans: engine}, Sessions: ended, VisitDays: 30, VaultDays: 60,
+		},
 		Checkin: &checkin.Service{
 			Doors: registry, Health: w, People: people, Sealer: keys, Log: engine, Clock: w, Unknown: func(time.Time) {},
 			Alarms: checkin.Alarms{Outbox: w, Officers: registry.Officers, Clock: w},
@@ -127,7 +147,7 @@ func newWorld(t *testing.T) *world {
 				return []string{"建议 " + h.String()}
 			})},
 		},
-		Host: "code.example.gov.cn", Reply: 5 * time.Second, Consent: "2022-05", ConsentText: "告知书",
+		Host: "code.example.gov.cn", Reply: 5 * time.Second, Consent: "2022-05", ConsentText: "告知书", Operator: "指挥部", Contact: "0375-0000000",
 		DomainChecks: map[string]string{"abcDEF123.txt": "content-1"},
 	}
 	w.app = web.New(web.Options{Name: "test", BodyLimit: 64 << 10, Machine: w, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
@@ -313,7 +333,7 @@ func TestSessionClaims(t *testing.T) {
 	w := newWorld(t)
 	account, person := strings.Repeat("ab_-", 5)+"aA", venue.PersonID{1, 2, 3}
 	for _, s := range []miniapp.Session{
-		{App: "wechat", Account: account, Person: person, Expires: noon.Add(time.Hour).UTC()},
+		{App: "wechat", Account: account, Family: -7, Person: person, Expires: noon.Add(time.Hour).UTC()},
 		{App: "alipay", Account: account, Expires: noon.Add(time.Millisecond).UTC()},
 	} {
 		token, err := miniapp.Issue(w.handler.Tokens, s)
@@ -321,7 +341,7 @@ func TestSessionClaims(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := miniapp.Read(w.handler.Tokens, token, noon)
-		if err != nil || got.App != s.App || got.Account != s.Account || got.Person != s.Person || !got.Expires.Equal(s.Expires) {
+		if err != nil || got.App != s.App || got.Account != s.Account || got.Family != s.Family || got.Person != s.Person || !got.Expires.Equal(s.Expires) {
 			t.Errorf("read %+v, %v; want %+v", got, err, s)
 		}
 	}
@@ -333,8 +353,8 @@ func TestSessionClaims(t *testing.T) {
 		}
 	}
 	for name, claims := range map[string][]byte{
-		"nothing": nil, "short": make([]byte, 41), "another version": append([]byte{2, 1}, make([]byte, 40)...),
-		"another app": append([]byte{1, 9}, bytes.Repeat([]byte{0x01}, 40)...), "long": append([]byte{1, 1}, make([]byte, 41)...),
+		"nothing": nil, "short": make([]byte, 49), "another version": append([]byte{1, 1}, make([]byte, 48)...),
+		"another app": append([]byte{2, 9}, bytes.Repeat([]byte{0x01}, 48)...), "long": append([]byte{2, 1}, make([]byte, 49)...),
 	} {
 		token, err := w.handler.Tokens.SealToken(claims)
 		if err != nil {
@@ -477,7 +497,7 @@ func TestDomainCheckFiles(t *testing.T) {
 
 func TestConsentAndTheNoOpAreServedAsConfigured(t *testing.T) {
 	w := newWorld(t)
-	if status, body, _ := w.call("GET", "/api/v1/consent", "", nil); status != 200 || body != `{"text":"告知书","version":"2022-05"}` {
+	if status, body, _ := w.call("GET", "/api/v1/consent", "", nil); status != 200 || body != `{"contact":"0375-0000000","operator":"指挥部","text":"告知书","version":"2022-05"}` {
 		t.Errorf("%d %s", status, body)
 	}
 	if status, _, _ := w.call("POST", "/api/v1/noop", w.resident("1"), m{}); status != 404 {

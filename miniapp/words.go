@@ -22,3 +22,24 @@ func Words(advice func(venue.Division, venue.Health) []string) func(venue.Divisi
 		return title, advice(d, h)
 	}
 }
+
+// Who looked at a person and for what, by the codes that the audit trail has.
+var (
+	roleNames    = map[string]string{"tracer": "流调人员"}
+	purposeNames = map[string]string{"tracing": "流行病学调查", "area_check": "区域核查", "cross_district": "跨区域协查"}
+)
+
+const (
+	otherRole    = "工作人员"
+	otherPurpose = "疫情防控"
+	goneVenue    = "已注销的场所"
+)
+
+// withdrawn tells what a withdrawal did; erased is "" if no visit is kept.
+func withdrawn(erased string) string {
+	if erased == "" {
+		return "已撤回同意，手机号码和登录账号已删除，身份信息随即销毁。"
+	}
+	return "已撤回同意，手机号码和登录账号已删除。依法须保存的到访记录加密封存，除疫情防控外不作他用，" +
+		"将于 " + erased + " 到期删除，身份信息同时销毁。"
+}

@@ -64,11 +64,11 @@ func TestTheGMSuiteDoesEverything(t *testing.T) {
 	t.Cleanup(func() { e.Close() })
 	clock := venue.ClockFunc(func() time.Time { return noon })
 	people := vault.NewPeople(v, e, clock, "419981")
-	account, _, err := people.Account(ctx, "wechat", "o1")
+	account, err := people.Account(ctx, "wechat", "o1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := must[venue.PersonID](t)(people.Register(ctx, account, facts(t, zhang, idA, phone, false)))
+	id := must[venue.PersonID](t)(people.Register(ctx, account.ID, facts(t, zhang, idA, phone, false)))
 	token := must[string](t)(v.SealToken([]byte("claims")))
 	key, _, err := v.ScanKey(id, id, noon, "r", 0)
 	if err != nil {
@@ -105,12 +105,12 @@ func TestWhatWasSealedBeforeARotationOpensAfter(t *testing.T) {
 	for round := range 4 {
 		documents = append(documents, must[[]byte](t)(v.Seal("use", []byte{byte(round)})))
 		tokens = append(tokens, must[string](t)(v.SealToken([]byte{byte(round)})))
-		account, _, err := people.Account(ctx, "wechat", fmt.Sprint(round))
+		account, err := people.Account(ctx, "wechat", fmt.Sprint(round))
 		if err != nil {
 			t.Fatal(err)
 		}
 		number := []string{idA, idB, "110105194912310118", "110105194912310134"}[round]
-		persons = append(persons, must[venue.PersonID](t)(people.Register(ctx, account, facts(t, zhang, number, phone, true))))
+		persons = append(persons, must[venue.PersonID](t)(people.Register(ctx, account.ID, facts(t, zhang, number, phone, true))))
 		if n := documents[round][4]; n != byte(round+1) {
 			t.Errorf("round %d sealed under key %d", round, n)
 		}

@@ -123,14 +123,23 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 		Vault: a.vault, Scans: a.engine, Meta: store.NewCollection[store.MetaRow](a.engine, store.Meta),
 		Record: a.recordDestruction, VisitDays: config.Retention.VisitsDays, Clock: clock,
 	}
-	a.runner.Add(plain{a.retention}, plain{a.expiry()}, plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{a.trail}, plain{&settling{service: service, clock: clock}}, plain{&sweeping{officials: a.officials, clock: clock}})
+	ended, err := store.OpenRevocations(context.Background(), a.engine, clock, machine, miniapp.SessionLife)
+	if err != nil {
+		return nil, err
+	}
+	persons := a.personRetention(ended)
+	a.runner.Add(
+		plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{a.trail},
+		plain{&settling{service: service, clock: clock}}, plain{&sweeping{officials: a.officials, clock: clock}},
+		plain{persons}, plain{a.retention}, plain{a.expiry()},
+	)
 
 	options := web.Options{
 		Name: "venuecode", BodyLimit: int(config.Limits.Body), Proxies: config.TrustedProxies,
 		Machine: machine, Log: log, Metrics: metrics,
 	}
 	a.web = web.New(options)
-	a.residents(check, platforms).Routes(a.web)
+	a.residents(check, platforms, ended, persons).Routes(a.web)
 	staff, err := a.staff(service, stages, reporting, replies)
 	if err != nil {
 		return nil, err
@@ -281,11 +290,13 @@ func (a *app) tellResident(outbox checkin.Outbox) func(context.Context, venue.Pe
 	}
 }
 
-func (a *app) residents(check *checkin.Service, p platforms) *miniapp.Handler {
+func (a *app) residents(check *checkin.Service, p platforms, ended *store.Revocations, persons *vault.PersonRetention) *miniapp.Handler {
 	c := a.config
 	h := &miniapp.Handler{
-		Platforms: map[string]miniapp.Platform{}, Tokens: a.vault, People: a.people, Checkin: check, Doors: a.registry, Clock: a.clock,
-		Host: c.Host, Reply: c.Scan.Reply, Consent: c.Consent.Version, ConsentText: c.Consent.Text,
+		Platforms: map[string]miniapp.Platform{}, Tokens: a.vault, Ended: ended, People: a.people, Retention: persons,
+		Checkin: check, Doors: a.registry, Places: a.registry, Trail: a.trail, Clock: a.clock,
+		Host: c.Host, Reply: c.Scan.Reply,
+		Consent: c.Consent.Version, ConsentText: c.Consent.Text, Operator: c.Consent.Operator, Contact: c.Consent.Contact,
 		DomainChecks: c.DomainChecks, NoOp: c.Test,
 	}
 	if p.wechat != nil {
@@ -311,11 +322,11 @@ func (a *app) staff(service *daily.Service, stages *daily.Stages, reporting *sto
 		Memory: replies,
 		// The account keeps the openid sealed, so that word can be sent back.
 		Blind: func(openid string) string {
-			id, _, err := a.people.Account(context.Background(), serviceApp, openid)
+			account, err := a.people.Account(context.Background(), serviceApp, openid)
 			if err != nil {
 				a.log.Error("service account follower not kept", "error", err)
 			}
-			return id
+			return account.ID
 		},
 		Civil: a.clock, Machine: machine, Random: random, Log: a.log,
 	}

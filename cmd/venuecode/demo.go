@@ -278,12 +278,12 @@ func (a *app) settleDemo(ctx context.Context, town *city.City, s *sim.Sim) error
 
 // bindService lets a member of staff report through the service account too.
 func (a *app) bindService(ctx context.Context, unit venue.UnitID, member city.Staff, openid string) error {
-	id, _, err := a.people.Account(ctx, serviceApp, openid)
+	account, err := a.people.Account(ctx, serviceApp, openid)
 	if err != nil {
 		return err
 	}
 	return a.registry.Bind(ctx, venue.Binding{
-		Account: venue.ChatAccount{Channel: venue.ChannelService, ID: id}, Unit: unit, Name: member.Name, Since: a.clock.Now(),
+		Account: venue.ChatAccount{Channel: venue.ChannelService, ID: account.ID}, Unit: unit, Name: member.Name, Since: a.clock.Now(),
 	})
 }
 

@@ -136,7 +136,7 @@ func TestOpenAPIIsSound(t *testing.T) {
 		want(t, name+": path parameters", fmt.Sprint(declared), fmt.Sprint(named))
 		if body, ok := o.of["requestBody"].(object); ok {
 			want(t, name+": body cap", body["x-max-bytes"], any(float64(64<<10)))
-		} else if o.method != http.MethodGet {
+		} else if o.method != http.MethodGet && o.method != http.MethodDelete {
 			t.Errorf("%s takes no body", name)
 		}
 	}
@@ -379,6 +379,10 @@ func TestAnswersAreAsOpenAPISays(t *testing.T) {
 		{name: "a scan sideways", method: "POST", path: "/api/v1/scans", token: session, body: scan("r3", "left"), status: 422, code: "invalid_field"},
 		{name: "a scan of nothing", method: "POST", path: "/api/v1/scans", token: session, body: `{"request_id":"r4"}`, status: 404, code: "code_invalid"},
 		{name: "what a scan costs", method: "POST", path: "/api/v1/noop", token: session, body: scan("r5", "in"), status: 200},
+		{name: "the caller's visits", method: "GET", path: "/api/v1/me/scans?limit=1", template: "/api/v1/me/scans", token: session, status: 200},
+		{name: "no page of visits", method: "GET", path: "/api/v1/me/scans?before=x", template: "/api/v1/me/scans", token: session, status: 422, code: "invalid_field"},
+		{name: "who looked at the caller", method: "GET", path: "/api/v1/me/accesses", token: session, status: 200},
+		{name: "no page of looks", method: "GET", path: "/api/v1/me/accesses?after=x", template: "/api/v1/me/accesses", token: session, status: 422, code: "invalid_field"},
 		{name: "a place", method: "GET", path: "/api/v1/codes/" + at.Code, template: "/api/v1/codes/{code}", status: 200},
 		{name: "no place", method: "GET", path: "/api/v1/codes/nowhere", template: "/api/v1/codes/{code}", status: 404, code: "code_invalid"},
 		{name: "a place's page", method: "GET", path: "/v/" + at.Code, template: "/v/{code}", status: 200},
@@ -436,6 +440,13 @@ func TestAnswersAreAsOpenAPISays(t *testing.T) {
 		d.wantAnswer(t, http.MethodPost, "/api/v1/sessions", got)
 	})
 	t.Run("callbacks", func(t *testing.T) { d.wantCallbacks(t, here) })
+	t.Run("a withdrawal", func(t *testing.T) {
+		for _, status := range []int{http.StatusOK, http.StatusUnauthorized} {
+			got := here.ask(http.MethodDelete, "/api/v1/me", session, "")
+			want(t, "status", got.status, status)
+			d.wantAnswer(t, http.MethodDelete, "/api/v1/me", got)
+		}
+	})
 }
 
 // wantCallbacks has each chat platform deliver a message, and then again.

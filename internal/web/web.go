@@ -222,7 +222,7 @@ func frameDetail(status int) errorDetail {
 var fieldNames = map[string]string{
 	"name": "姓名", "id_number": "证件号码", "id_type": "证件类型", "phone": "手机号", "phone_code": "手机号授权",
 	"consent": "同意告知书", "code": "场所码", "login_code": "登录凭证", "request_id": "请求编号", "app": "应用",
-	"direction": "进出方向", "presence": "到场方式", "companions": "同行人", "link": "场所码链接",
+	"direction": "进出方向", "presence": "到场方式", "companions": "同行人", "link": "场所码链接", "before": "分页位置", "after": "分页位置", "limit": "每页条数",
 }
 
 var reasonWords = map[string]string{
