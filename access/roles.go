@@ -47,6 +47,10 @@ const (
 	SunsetApprove Permission = "sunset.approve"
 	KeysRotate    Permission = "keys.rotate"
 	KeysEscrow    Permission = "keys.escrow"
+	EscrowApprove Permission = "escrow.approve"
+
+	RequestsDecide Permission = "requests.decide" // see and decide what waits for a second account; of which acts, Pairs says
+	DisposalRead   Permission = "disposal.read"   // what is due to be destroyed, and the certificates of what was
 
 	SystemRead    Permission = "system.read" // health, jobs, configuration; no documents
 	SystemOperate Permission = "system.operate"
@@ -109,7 +113,7 @@ var offices = map[Role]office{
 
 	// The named official: signs what others drafted, and ends the emergency.
 	RoleSigner: {view: venue.ScopeTerritory, sensitive: true, may: []Permission{
-		UnitsRead, CoverageRead, BoardRead, LedgerRead, NoticesRead, NoticesSign, SunsetApprove}},
+		UnitsRead, CoverageRead, BoardRead, LedgerRead, NoticesRead, NoticesSign, SunsetApprove, RequestsDecide, DisposalRead}},
 
 	// The only role that may see who somebody is, and only inside a granted case.
 	RoleTracer: {view: venue.ScopeTerritory, sensitive: true, may: []Permission{
@@ -120,15 +124,15 @@ var offices = map[Role]office{
 
 	// Keeps the machines running and sees no business data; destroying data is
 	// proposed here and approved elsewhere.
-	RoleSystemAdmin: {may: []Permission{SystemRead, SystemOperate, PurgePlan, SunsetPlan}},
+	RoleSystemAdmin: {may: []Permission{SystemRead, SystemOperate, PurgePlan, SunsetPlan, RequestsDecide, DisposalRead}},
 
 	// Accounts and keys. Gives roles, holds none of the others.
 	RoleSecurityAdmin: {sensitive: true, may: []Permission{
-		AccountsRead, AccountsWrite, AccountsApprove, KeysRotate, KeysEscrow, PurgeApprove},
+		AccountsRead, AccountsWrite, AccountsApprove, KeysRotate, KeysEscrow, EscrowApprove, PurgeApprove, RequestsDecide, DisposalRead},
 		gives: []Role{RoleVenueStaff, RoleUnitAdmin, RoleTownship, RoleRegulator, RoleChecker, RoleSigner, RoleTracer, RoleApprover, RoleSystemAdmin, RoleSecurityAdmin, RoleAuditor}},
 
 	// Watches all of the above, the security admins first; changes nothing.
-	RoleAuditor: {sensitive: true, may: []Permission{AuditRead, AuditVerify, AuditExport, AccountsRead}},
+	RoleAuditor: {sensitive: true, may: []Permission{AuditRead, AuditVerify, AuditExport, AccountsRead, DisposalRead}},
 
 	// The provincial platform.
 	RoleProvince: {view: venue.ScopeTerritory, machine: true, may: []Permission{ProvinceSync}},
@@ -150,6 +154,7 @@ var Pairs = []Pair{
 	{"accounts", RoleSecurityAdmin, AccountsWrite, RoleSecurityAdmin, AccountsApprove, "a sensitive role is never one person's gift"},
 	{"purge", RoleSystemAdmin, PurgePlan, RoleSecurityAdmin, PurgeApprove, "what is destroyed is gone"},
 	{"sunset", RoleSystemAdmin, SunsetPlan, RoleSigner, SunsetApprove, "the emergency is ended by who answers for it, not by who runs the machines"},
+	{"escrow", RoleSecurityAdmin, KeysEscrow, RoleSecurityAdmin, EscrowApprove, "nobody holds a copy of all keys by their own decision"},
 	{"notices", RoleChecker, NoticesDraft, RoleSigner, NoticesSign, "a penalty is drafted by one and signed by another"},
 	{"tracing", RoleTracer, CasesOpen, RoleApprover, CasesApprove, "nobody grants themselves a look at residents"},
 	{"security", RoleSecurityAdmin, AccountsWrite, RoleAuditor, AuditVerify, "whoever gives the keys out is watched by somebody else"},

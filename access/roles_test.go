@@ -94,7 +94,7 @@ func TestPairsCheckEachOther(t *testing.T) {
 			t.Errorf("%s: no reason", p.Act)
 		}
 	}
-	for _, act := range []string{"purge", "tracing", "sunset", "notices", "accounts", "security"} {
+	for _, act := range []string{"purge", "tracing", "sunset", "escrow", "notices", "accounts", "security"} {
 		if _, ok := PairFor(act); !ok {
 			t.Errorf("no pair for %s", act)
 		}

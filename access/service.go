@@ -48,6 +48,7 @@ type Service struct {
 	officials store.Collection[store.OfficialRow]
 	sessions  store.Collection[store.OfficialSessionRow]
 	changes   store.Collection[store.OfficialChangeRow]
+	requests  store.Collection[store.OfficialRequestRow]
 	roster    store.Collection[store.OfficialRosterRow]
 	decoys    store.Collection[store.MetaRow]
 
@@ -77,6 +78,7 @@ func New(o Options) (*Service, error) {
 		officials: store.NewCollection[store.OfficialRow](o.Docs, store.Officials),
 		sessions:  store.NewCollection[store.OfficialSessionRow](o.Docs, store.OfficialSessions),
 		changes:   store.NewCollection[store.OfficialChangeRow](o.Docs, store.OfficialChanges),
+		requests:  store.NewCollection[store.OfficialRequestRow](o.Docs, store.OfficialRequests),
 		roster:    store.NewCollection[store.OfficialRosterRow](o.Docs, store.OfficialRoster),
 		decoys:    store.NewCollection[store.MetaRow](o.Docs, store.Meta),
 		sealer:    o.Sealer, blinder: o.Blinder, auditor: o.Auditor, random: o.Random,
@@ -124,6 +126,11 @@ const (
 	ActResetTOTP Act = "accounts.reset_totp"
 	ActApprove   Act = "accounts.approve"
 	ActReject    Act = "accounts.reject"
+
+	ActAsk            Act = "requests.ask"
+	ActApproveRequest Act = "requests.approve"
+	ActRejectRequest  Act = "requests.reject"
+	ActTake           Act = "requests.take"
 )
 
 // Outcome says what was decided about an act.
@@ -134,7 +141,7 @@ type Outcome string
 const (
 	Allowed  Outcome = "allowed"
 	Refused  Outcome = "refused"
-	Proposed Outcome = "proposed" // waits for a second security admin
+	Proposed Outcome = "proposed" // waits for a second account
 )
 
 // Event is one act as the audit keeps it. It holds names of accounts, never a
@@ -148,6 +155,7 @@ type Event struct {
 	Outcome Outcome
 	Reason  string // a stable word, why it was refused
 	Detail  string // what was asked for
+	Request string // id of the request acted on
 	From    string // network address, logins only
 }
 

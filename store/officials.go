@@ -13,6 +13,9 @@ var (
 	OfficialChanges = Schema{Name: "official_changes", Indexes: []Index{
 		{Name: "state", Fields: []string{"state", "at"}},
 	}} // random id → OfficialChangeRow
+	OfficialRequests = Schema{Name: "official_requests", Indexes: []Index{
+		{Name: "state", Fields: []string{"state", "at"}},
+	}} // random id → OfficialRequestRow
 	OfficialQuotas = Schema{Name: "official_quotas", Indexes: []Index{
 		{Name: "day", Fields: []string{"day"}},
 	}} // user:day → OfficialQuotaRow
@@ -79,6 +82,28 @@ type OfficialChangeRow struct {
 	State   string
 	Decider string
 	Decided time.Time
+}
+
+// States of a request that waits for a second account.
+const (
+	OfficialRequestWaiting  = "waiting"
+	OfficialRequestApproved = "approved" // to be done, once
+	OfficialRequestRejected = "rejected" // or withdrawn
+	OfficialRequestUsed     = "used"     // done, or begun
+)
+
+// OfficialRequestRow is an act that one account asks for and another decides
+// on. Instants are civil.
+type OfficialRequestRow struct {
+	Act     string
+	Subject string
+	Reason  string
+	By      string
+	At      time.Time
+	State   string
+	Decider string
+	Decided time.Time
+	Used    time.Time
 }
 
 // OfficialQuotaRow counts what an account has revealed on a day.

@@ -38,12 +38,15 @@ var (
 // Escrows lists the copies of keys that were handed to a custodian.
 var Escrows = Schema{Name: "escrows", Indexes: []Index{{Name: "expires", Fields: []string{"expires"}}}} // random id → EscrowRow
 
+// Certificates lists what was destroyed.
+var Certificates = Schema{Name: "certificates"} // number → CertificateRow
+
 // Schemas lists every collection; an engine is opened with it.
 var Schemas = []Schema{
 	Units, Groups, Venues, Doors, Tenures, Persons, PersonIDs, Accounts, Bindings, BindCodeRows,
 	Reports, Stages, Outbox, Callbacks, Rechecks, Meta, Territories,
-	Audit, AuditCheckpoints, AuditSinks, Escrows,
-	Officials, OfficialSessions, OfficialChanges, OfficialQuotas, OfficialRoster,
+	Audit, AuditCheckpoints, AuditSinks, Escrows, Certificates,
+	Officials, OfficialSessions, OfficialChanges, OfficialRequests, OfficialQuotas, OfficialRoster,
 	RevocationRows,
 }
 
@@ -146,3 +149,6 @@ type EscrowRow struct {
 	Oldest        int32     // the first day whose key is in it
 	By, Approver  string    // accounts
 }
+
+// CertificateRow is a certificate of destruction, byte for byte as it was signed.
+type CertificateRow struct{ Line []byte }

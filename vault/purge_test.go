@@ -238,19 +238,22 @@ func TestDestroyedKeysAreNowhereOnDisk(t *testing.T) {
 	}
 	job := &vault.Retention{
 		Vault: v, Scans: engine, Meta: store.NewCollection[store.MetaRow](engine, store.Meta),
-		VisitDays: 30, Clock: venue.ClockFunc(func() time.Time { return noon }),
+		Certificates: vault.NewCertificates(engine, signer(t), "419981"), VisitDays: 30, Clock: venue.ClockFunc(func() time.Time { return noon }),
 	}
 	for i, now := range []time.Time{noon, noon.AddDate(0, 0, 30), noon.AddDate(0, 0, 31)} {
-		plan := must[[]vault.Due](t)(job.Plan(ctx, now))
-		if want := []vault.Due{{Day: day, Rows: 50, Key: true}}; i == 2 && !slices.Equal(plan, want) || i < 2 && len(plan) != 0 {
+		plan := must[[]vault.CertifiedDay](t)(job.Plan(ctx, job.Due(now)))
+		if want := []vault.CertifiedDay{{Day: day, Rows: 50, Key: true}}; i == 2 && !slices.Equal(plan, want) || i < 2 && len(plan) != 0 {
 			t.Errorf("plan %d: %+v", i, plan)
 		}
 		if _, _, err := job.Run(ctx, now); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if plan := must[[]vault.Due](t)(job.Plan(ctx, noon.AddDate(0, 0, 31))); len(plan) != 0 {
+	if plan := must[[]vault.CertifiedDay](t)(job.Plan(ctx, job.Due(noon.AddDate(0, 0, 31)))); len(plan) != 0 {
 		t.Errorf("still due: %+v", plan)
+	}
+	if lines := must[[]json.RawMessage](t)(job.Certificates.List(ctx)); len(lines) != 1 {
+		t.Errorf("%d certificates lie where the keys are looked for, want 1", len(lines))
 	}
 	live := source.since()[0] // the new epoch's
 	if n, err := engine.CountScans(ctx, []venue.Span{{Door: door, From: noon, To: noon.Add(time.Minute)}}, noon.Add(time.Hour)); err != nil || n != 0 {

@@ -2,10 +2,15 @@ package vault
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/venuecode/venuecode/store"
@@ -13,21 +18,45 @@ import (
 )
 
 // Retention destroys what has been kept long enough (rules §6), every night at
-// half past three: the keys of all days that are too old, then their rows.
+// half past three, and certifies it. Run by hand, earlier days go the same way:
+//
+//	plan → record → draft → keys → rows → certificate → record
+//
+// The draft says what there was while it still can be counted. Whatever is cut
+// short behind it is completed by the next run, and has one certificate.
 type Retention struct {
-	Vault *Vault
-	Scans store.ScanLog
-	Meta  store.Collection[store.MetaRow]
-	// Record writes to the audit trail that the days through one are about to be
-	// destroyed; if it fails, nothing is. Nil: nobody keeps a trail.
-	Record    func(ctx context.Context, through venue.Day) error
+	Vault        *Vault
+	Scans        store.ScanLog
+	Meta         store.Collection[store.MetaRow]
+	Certificates *Certificates
+	// Record writes to the audit trail: RecordDestroy before anything is
+	// destroyed, and if that fails nothing is; RecordDestroyed with number and
+	// SHA-256 of the certificate. Nil: nobody keeps a trail.
+	Record    func(ctx context.Context, actor, action string, details map[string]string) error
 	VisitDays int         // days a scan is kept
 	Clock     venue.Clock // civil
 
-	due time.Time
+	turn sync.Mutex // one destruction at a time
+	due  time.Time
 }
 
-const purgedThrough = "purged-through"
+// What Record is given, as action.
+const (
+	RecordDestroy   = "visits.destroy"
+	RecordDestroyed = "visits.destroyed"
+)
+
+// VisitFloor is the least that visits are kept, days (rules §6: 14…60): nobody
+// destroys later ones by hand.
+const VisitFloor = 14
+
+// RunBySystem stands in certificates for the nightly job.
+const RunBySystem = "system"
+
+const (
+	purgedThrough = "purged-through"
+	purgeDraft    = "purge-draft"
+)
 
 // Name names the job.
 func (r *Retention) Name() string { return "retention" }
@@ -42,30 +71,20 @@ func (r *Retention) Next(context.Context) (time.Time, bool, error) {
 
 // Run destroys every day that is due; run again, it goes on where it failed.
 func (r *Retention) Run(ctx context.Context, now time.Time) (ran, deferred int, err error) {
-	last := r.last(now)
-	row, err := r.Meta.Get(ctx, purgedThrough)
-	if errors.Is(err, venue.ErrNotFound) { // the first start: nothing is that old yet
-		row = store.Row[store.MetaRow]{ID: purgedThrough, Value: store.MetaRow{Value: int64(last)}}
-		err = r.Meta.Insert(ctx, purgedThrough, row.Value)
-	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("read how far has been purged: %w", err)
-	}
-	if first := venue.Day(row.Value.Value) + 1; first <= last && r.Record != nil {
-		if err := r.Record(ctx, last); err != nil {
-			return 0, 0, err
-		}
-	}
-	// All that are due in one change of epoch, the keys before any row: nobody
-	// can read the rows even if the rest fails.
-	if _, err := r.Vault.ForgetThrough(last); err != nil {
-		return 0, 0, fmt.Errorf("destroy the keys of days through %s: %w", last, err)
-	}
-	for day := venue.Day(row.Value.Value) + 1; day <= last; day++ {
-		if err := r.remove(ctx, day); err != nil {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	for _, step := range []func() (int, error){
+		func() (int, error) { days, _, err := r.resume(ctx, now); return days, err },
+		func() (int, error) {
+			days, _, err := r.destroy(ctx, r.Due(now), Order{RunBy: RunBySystem}, now)
+			return days, err
+		},
+	} {
+		days, err := step()
+		ran += days
+		if err != nil {
 			return ran, 0, err
 		}
-		ran++
 	}
 	r.due = venue.DayOf(now).At(3, 30)
 	if !r.due.After(now) {
@@ -74,21 +93,43 @@ func (r *Retention) Run(ctx context.Context, now time.Time) (ran, deferred int, 
 	return ran, 0, nil
 }
 
-// Due is a day that the next run destroys.
-type Due struct {
-	Day  venue.Day `json:"day"`
-	Rows int64     `json:"rows"`
-	Key  bool      `json:"key"` // there is one to destroy
+// Due is the newest day that is destroyed at now by itself.
+func (r *Retention) Due(now time.Time) venue.Day {
+	return venue.DayOf(now) - venue.Day(r.VisitDays) - 1
 }
 
-// Plan lists the days of which a run at now would destroy something, oldest
-// first, and changes nothing.
-func (r *Retention) Plan(ctx context.Context, now time.Time) ([]Due, error) {
-	last := r.last(now)
-	due := map[venue.Day]Due{}
+// Latest is the newest day that may be destroyed by hand at now.
+func (r *Retention) Latest(now time.Time) venue.Day { return venue.DayOf(now) - VisitFloor - 1 }
+
+// Destroy destroys the days through one, earlier than they are due, and gives
+// the signed certificate. One that was cut short before is completed first.
+// *venue.Invalid if that day is behind Latest; venue.ErrNotFound if there is
+// nothing to destroy.
+func (r *Retention) Destroy(ctx context.Context, through venue.Day, o Order) (json.RawMessage, error) {
+	now := r.Clock.Now()
+	if through > r.Latest(now) {
+		return nil, fmt.Errorf("destroy: %w", &venue.Invalid{Field: "through", Reason: "too_late"})
+	}
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	if _, _, err := r.resume(ctx, now); err != nil {
+		return nil, err
+	}
+	_, line, err := r.destroy(ctx, through, o, now)
+	if err == nil && line == nil {
+		err = fmt.Errorf("days through %s: %w", through, venue.ErrNotFound)
+	}
+	return line, err
+}
+
+// Plan lists the days through one of which Destroy, or a night's run, would
+// destroy something, oldest first, and changes nothing. An earlier run that was
+// cut short is not in it: it is completed by itself.
+func (r *Retention) Plan(ctx context.Context, through venue.Day) ([]CertifiedDay, error) {
+	due := map[venue.Day]CertifiedDay{}
 	for _, day := range r.Vault.Status().Days {
-		if day <= last {
-			due[day] = Due{Day: day, Key: true}
+		if day <= through {
+			due[day] = CertifiedDay{Day: day, Key: true}
 		}
 	}
 	row, err := r.Meta.Get(ctx, purgedThrough)
@@ -96,11 +137,11 @@ func (r *Retention) Plan(ctx context.Context, now time.Time) ([]Due, error) {
 		return nil, fmt.Errorf("read how far has been purged: %w", err)
 	}
 	if err == nil {
-		for day := venue.Day(row.Value.Value) + 1; day <= last; day++ {
-			due[day] = Due{Day: day, Key: due[day].Key}
+		for day := venue.Day(row.Value.Value) + 1; day <= through; day++ {
+			due[day] = CertifiedDay{Day: day, Key: due[day].Key}
 		}
 	}
-	plan := make([]Due, 0, len(due))
+	plan := make([]CertifiedDay, 0, len(due))
 	for _, day := range slices.Sorted(maps.Keys(due)) {
 		check, err := r.Scans.VerifyCounts(ctx, day, day, nil)
 		if err != nil {
@@ -114,22 +155,112 @@ func (r *Retention) Plan(ctx context.Context, now time.Time) ([]Due, error) {
 	return plan, nil
 }
 
-// last is the newest day that is due.
-func (r *Retention) last(now time.Time) venue.Day {
-	return venue.DayOf(now) - venue.Day(r.VisitDays) - 1
+// destroy destroys the days through one. line is nil if there was nothing.
+func (r *Retention) destroy(ctx context.Context, through venue.Day, o Order, now time.Time) (days int, line json.RawMessage, err error) {
+	row, err := r.Meta.Get(ctx, purgedThrough)
+	if errors.Is(err, venue.ErrNotFound) { // the first start: nothing is due yet
+		row = store.Row[store.MetaRow]{ID: purgedThrough, Value: store.MetaRow{Value: int64(r.Due(now))}}
+		err = r.Meta.Insert(ctx, purgedThrough, row.Value)
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("read how far has been purged: %w", err)
+	}
+	plan, err := r.Plan(ctx, through)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(plan) == 0 {
+		if through > venue.Day(row.Value.Value) {
+			err = r.purged(ctx, through)
+		}
+		return 0, nil, err
+	}
+	draft, err := r.Certificates.Draft(ctx, KindPurge, r.Vault, plan, o, now)
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := r.record(ctx, o.RunBy, RecordDestroy, map[string]string{
+		"through": through.String(), "certificate": strconv.FormatInt(draft.Number, 10),
+	}); err != nil {
+		return 0, nil, err
+	}
+	text, err := json.Marshal(draft)
+	if err != nil {
+		return 0, nil, fmt.Errorf("draft a certificate: %w", err)
+	}
+	if err := r.Meta.Insert(ctx, purgeDraft, store.MetaRow{Value: int64(through), Text: string(text)}); err != nil {
+		return 0, nil, fmt.Errorf("draft a certificate: %w", err)
+	}
+	return r.resume(ctx, now)
 }
 
 // First is the first day that no run up to an instant destroys: the oldest of
 // which a copy of the keys that lives until then may have the key.
-func (r *Retention) First(until time.Time) venue.Day { return r.last(until) + 1 }
+func (r *Retention) First(until time.Time) venue.Day { return r.Due(until) + 1 }
 
-func (r *Retention) remove(ctx context.Context, day venue.Day) error {
-	if err := r.Scans.PurgeDay(ctx, day); err != nil {
-		return fmt.Errorf("remove the rows of %s: %w", day, err)
+// resume completes what is drafted, if anything is.
+func (r *Retention) resume(ctx context.Context, now time.Time) (days int, line json.RawMessage, err error) {
+	row, err := r.Meta.Get(ctx, purgeDraft)
+	if errors.Is(err, venue.ErrNotFound) {
+		return 0, nil, nil
 	}
-	_, err := r.Meta.Update(ctx, purgedThrough, false, func(m *store.MetaRow) error { m.Value = int64(day); return nil })
+	var draft Certificate
+	if err == nil {
+		err = json.Unmarshal([]byte(row.Value.Text), &draft)
+	}
 	if err != nil {
-		return fmt.Errorf("note that %s has been purged: %w", day, err)
+		return 0, nil, fmt.Errorf("read the draft of a certificate: %w", err)
+	}
+	// All in one change of epoch, the keys before any row: nobody can read the
+	// rows even if the rest fails.
+	through := venue.Day(row.Value.Value)
+	if _, err := r.Vault.ForgetThrough(through); err != nil {
+		return 0, nil, fmt.Errorf("destroy the keys of days through %s: %w", through, err)
+	}
+	for _, d := range draft.Days {
+		if err := r.Scans.PurgeDay(ctx, d.Day); err != nil {
+			return days, nil, fmt.Errorf("remove the rows of %s: %w", d.Day, err)
+		}
+		days++
+	}
+	if err := r.purged(ctx, through); err != nil {
+		return days, nil, err
+	}
+	draft.Ended, draft.EpochAfter = civil(now), r.Vault.Status().Epoch
+	if draft.UnreadableFrom, err = r.Certificates.Unreadable(ctx, draft.Days, now); err != nil {
+		return days, nil, err
+	}
+	if line, err = r.Certificates.issue(ctx, draft); err != nil {
+		return days, nil, err
+	}
+	sum := sha256.Sum256(line)
+	if err := r.record(ctx, draft.RunBy, RecordDestroyed, map[string]string{
+		"certificate": strconv.FormatInt(draft.Number, 10), "sha256": hex.EncodeToString(sum[:]),
+	}); err != nil {
+		return days, nil, err
+	}
+	if err := r.Meta.Delete(ctx, purgeDraft, row.Rev); err != nil {
+		return days, nil, fmt.Errorf("put the draft of a certificate away: %w", err)
+	}
+	return days, line, nil
+}
+
+// purged notes how far has been purged; a day by hand may be ahead of the
+// nights.
+func (r *Retention) purged(ctx context.Context, through venue.Day) error {
+	_, err := r.Meta.Update(ctx, purgedThrough, true, func(m *store.MetaRow) error {
+		m.Value = max(m.Value, int64(through))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note that %s has been purged: %w", through, err)
 	}
 	return nil
+}
+
+func (r *Retention) record(ctx context.Context, actor, action string, details map[string]string) error {
+	if r.Record == nil {
+		return nil
+	}
+	return r.Record(ctx, actor, action, details)
 }
