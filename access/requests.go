@@ -78,7 +78,10 @@ func (s *Service) Ask(ctx context.Context, by Login, act, subject, reason string
 	}
 	e.Request = hex.EncodeToString(raw)
 	e.Outcome, e.Detail = Proposed, fmt.Sprintf("%s %s: %s", act, row.Subject, row.Reason)
-	if err := s.record(ctx, e); err != nil {
+	var invalid *venue.Invalid
+	if err := s.record(ctx, e); errors.As(err, &invalid) { // the trail takes nobody's number
+		return Request{}, &venue.Invalid{Field: "reason", Reason: invalid.Reason}
+	} else if err != nil {
 		return Request{}, err
 	}
 	return requestOf(e.Request, row), s.requests.Insert(ctx, e.Request, row)

@@ -40,11 +40,12 @@ type Trail interface {
 
 // Handler serves the console. All fields are required but Insecure.
 type Handler struct {
-	Access  *access.Service
-	Trail   Trail
-	Proof   Proof
-	Keys    Keys
-	Machine venue.Clock // for how long an answer may take to be read
+	Access   *access.Service
+	Trail    Trail
+	Proof    Proof
+	Keys     Keys
+	Disposal Disposal
+	Machine  venue.Clock // for how long an answer may take to be read
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool
@@ -93,6 +94,15 @@ var table = []route{
 	{fiber.MethodPost, "/console/audit/verify", access.AuditVerify, (*Handler).verifyAudit},
 	{fiber.MethodGet, "/console/audit/export", access.AuditExport, (*Handler).exportAudit},
 	{fiber.MethodPost, "/console/logout-everywhere", anyone, (*Handler).logoutEverywhere},
+	{fiber.MethodGet, "/console/requests", access.RequestsDecide, (*Handler).requests},
+	{fiber.MethodPost, "/console/requests/:id/approve", access.RequestsDecide, (*Handler).approveRequest},
+	{fiber.MethodPost, "/console/requests/:id/reject", access.RequestsDecide, (*Handler).rejectRequest},
+	{fiber.MethodGet, "/console/purges", access.DisposalRead, (*Handler).purges},
+	{fiber.MethodPost, "/console/purges", access.PurgePlan, (*Handler).askPurge},
+	{fiber.MethodPost, "/console/sunset", access.SunsetPlan, (*Handler).askSunset},
+	{fiber.MethodPost, "/console/escrows", access.KeysEscrow, (*Handler).askEscrow},
+	{fiber.MethodGet, "/console/certificates", access.DisposalRead, (*Handler).certificates},
+	{fiber.MethodGet, "/console/certificates/:number", access.DisposalRead, (*Handler).certificate},
 }
 
 // Routes registers the table. A row whose need is neither public nor some

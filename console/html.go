@@ -51,10 +51,13 @@ var funcs = template.FuncMap{
 		}
 		return s, nil
 	},
-	"role":       func(r access.Role) string { return roleNames[r] },
-	"permission": func(p access.Permission) string { return permissionNames[p] },
-	"change":     func(kind string) string { return changeNames[kind] },
-	"finding":    func(k audit.Kind) string { return findingNames[k] },
+	"finding":     func(k audit.Kind) string { return findingNames[k] },
+	"role":        func(r access.Role) string { return roleNames[r] },
+	"permission":  func(p access.Permission) string { return permissionNames[p] },
+	"change":      func(kind string) string { return changeNames[kind] },
+	"act":         func(act string) string { return requestNames[act] },
+	"state":       func(state string) string { return requestStates[state] },
+	"certificate": func(kind string) string { return certificateNames[kind] },
 	"outcome": func(o string) string {
 		if name, ok := outcomeNames[o]; ok {
 			return name

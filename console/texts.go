@@ -59,6 +59,12 @@ var permissionNames = map[access.Permission]string{
 
 var changeNames = map[string]string{"create": "新建账号", "grant": "变更角色", "enable": "恢复账号"}
 
+var requestNames = map[string]string{"purge": "提前销毁数据", "sunset": "平台退出", "escrow": "托管密钥副本"}
+
+var requestStates = map[string]string{"waiting": "待审批", "approved": "已批准，待执行", "rejected": "已驳回", "used": "已执行"}
+
+var certificateNames = map[string]string{"purge": "数据销毁", "sunset": "平台退出"}
+
 var outcomeNames = map[string]string{"allowed": "允许", "refused": "拒绝", "proposed": "待批"}
 
 var findingNames = map[audit.Kind]string{
@@ -76,13 +82,19 @@ var words = map[string]string{
 	"state": "状态", "state.on": "正常", "state.off": "已停用", "state.locked": "已锁定", "state.must": "待改口令",
 	"places": "范围", "divisions": "区划代码", "sectors": "行业", "unit": "单位编号", "act": "操作",
 	"account.new": "新建账号", "disable": "停用", "enable": "恢复", "reset.password": "重置口令", "reset.totp": "重置动态码", "roles.change": "变更角色",
-	"list.hint": "多项以空格分隔", "kind": "事项", "by": "申请人", "at": "时间", "was": "原角色", "will": "新角色", "approve": "批准", "reject": "驳回",
+	"list.hint": "多项以空格分隔", "kind": "事项", "by": "申请人", "at": "时间", "was": "原角色", "will": "新角色", "approve": "批准", "reject": "驳回", "withdraw": "撤回",
 	"none": "暂无", "waiting": "已提交，等待另一名安全管理员审批", "issued": "请当面交付以下凭据，离开本页后不再显示",
 	"totp.secret": "动态码密钥", "totp.url": "验证器链接", "back": "返回", "refused": "未能办理",
 	"actor": "操作人", "action": "行为", "object": "对象", "outcome": "结果", "reason": "原因", "details": "详情",
 	"logout.everywhere": "退出全部登录", "audit.verify": "校验审计记录", "audit.export": "导出审计记录", "audit.export.hint": "一次不超过31天",
 	"verified.sound": "未发现改动", "verified.found": "发现异常，请保留现场并报告", "verified.rows": "记录", "verified.chains": "记录链", "verified.checkpoints": "检查点",
 	"verified.unvouched": "尚无检查点担保的记录", "verified.dropped": "期满销毁的记录链", "verified.findings": "异常", "verified.kind": "异常类别", "verified.where": "位置",
+	"requests": "待批事项", "purges": "数据销毁", "certificates": "销毁证书", "subject": "内容", "approver": "批准人",
+	"request.purge": "申请提前销毁数据", "request.sunset": "申请平台退出", "request.escrow": "申请托管密钥副本",
+	"through": "销毁至（含）", "confirm": "请完整输入平台域名或区划代码", "custodian": "保管人公钥指纹", "days.kept": "保管天数（1至7）",
+	"sunset.hint": "退出后全部数据和密钥销毁，不可恢复", "requests.hint": "批准须输入动态码；批准后24小时内由运维人员执行",
+	"purges.due": "系统每日凌晨自动销毁至", "purges.latest": "最晚可提前销毁至", "day": "日期", "rows": "记录数", "key": "密钥", "key.yes": "有", "key.no": "已销毁",
+	"number": "编号", "days": "天数", "keys.gone": "密钥数", "run.by": "执行人", "ended": "完成时间", "unreadable": "不可读取自", "show": "查看",
 	"from": "起始日期", "to": "截止日期", "search": "查询", "next": "下一页", "object.hint": "类别:编号",
 	"keys": "密钥", "keys.suite": "算法", "keys.epoch": "纪元", "keys.days": "可读日期", "keys.name": "名称", "keys.newest": "当前编号", "keys.kept": "保留数",
 	"keys.rotate": "轮换", "keys.escrows": "有效托管", "keys.made": "制作时间", "keys.expires": "失效时间", "keys.oldest": "最早日期", "keys.approver": "审批人",
@@ -91,12 +103,13 @@ var words = map[string]string{
 var invalidWords = map[string]string{
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
 	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "object": "对象", "after": "分页位置", "key": "密钥", "totp": "动态码",
+	"through": "销毁截止日期", "confirm": "平台域名或区划代码", "custodian": "公钥指纹", "days": "保管天数", "subject": "内容", "reason": "理由",
 }
 
 var reasonWords = map[string]string{
 	"missing": "不能为空", "length": "长度不符合要求", "shape": "格式不正确", "unknown": "不存在", "reserved": "为系统保留",
 	"unused": "与所选角色不符", "common": "过于常见", "reused": "近期使用过", "repeat": "两次输入不一致", "private": "含有疑似证件号码或手机号",
-	"range": "超出允许的范围",
+	"too_late": "晚于可提前销毁的最晚日期", "range": "不在允许的范围内", "differs": "与本平台不符",
 }
 
 func invalidSentence(e *venue.Invalid) string {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -172,7 +173,8 @@ func (c *Certificates) Draft(ctx context.Context, kind string, v *Vault, days []
 }
 
 // Unreadable is the instant from which no copy of keys reads any of the days:
-// ended, or when the last copy that holds the key of one of them expires.
+// ended, or when the last copy that holds the key of one of them expires. With
+// no days named every copy counts.
 func (c *Certificates) Unreadable(ctx context.Context, days []CertifiedDay, ended time.Time) (time.Time, error) {
 	from := civil(ended)
 	for row, err := range c.escrows.Find(ctx, store.Query{Index: "expires", From: venue.Millis(ended)}) {
@@ -181,10 +183,9 @@ func (c *Certificates) Unreadable(ctx context.Context, days []CertifiedDay, ende
 		}
 		e := row.Value
 		newest := venue.DayOf(e.Made) + 1 // a day's key is made the evening before
-		for _, d := range days {
-			if d.Day >= venue.Day(e.Oldest) && d.Day <= newest && e.Expires.After(from) {
-				from = civil(e.Expires)
-			}
+		holds := days == nil || slices.ContainsFunc(days, func(d CertifiedDay) bool { return d.Day >= venue.Day(e.Oldest) && d.Day <= newest })
+		if holds && e.Expires.After(from) {
+			from = civil(e.Expires)
 		}
 	}
 	return from, nil

@@ -185,6 +185,9 @@ func TestADestructionCutShortAnywhereIsCompletedAndCertifiedOnce(t *testing.T) {
 			if f.blown != (err != nil) {
 				t.Fatalf("%s: %v", name, err)
 			}
+			if next, _, _ := job.Next(t.Context()); f.blown && !next.Equal(p.now) {
+				t.Errorf("%s: it is completed at %s, not now", name, next)
+			}
 			p.now = p.now.Add(time.Hour)
 			for range 2 {
 				must[int](t)(p.night(&fuse{}))

@@ -198,7 +198,7 @@ func TestNeitherTheKeyringNorALivingCopyOpensAPurgedDay(t *testing.T) {
 	v, key, row := open(t, dir), custodian(t, "intl"), venue.ScanKey{9}
 	engine := must[*embedded.Engine](t)(embedded.Open(embedded.Options{Dir: t.TempDir(), Schemas: store.Schemas}))
 	t.Cleanup(func() { engine.Close() })
-	job := &vault.Retention{Vault: v, Scans: engine, Meta: store.NewCollection[store.MetaRow](engine, store.Meta), VisitDays: keep}
+	job := &vault.Retention{Vault: v, Scans: engine, Meta: store.NewCollection[store.MetaRow](engine, store.Meta), Certificates: vault.NewCertificates(engine, signer(t), "419981"), VisitDays: keep}
 	refs := map[venue.Day][]byte{}
 	var copies [][]byte
 	purged, looks := 0, 0

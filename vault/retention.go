@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/venuecode/venuecode/store"
@@ -38,6 +39,7 @@ type Retention struct {
 
 	turn sync.Mutex // one destruction at a time
 	due  time.Time
+	cut  atomic.Bool // one by hand was cut short: complete it now
 }
 
 // What Record is given, as action.
@@ -61,9 +63,9 @@ const (
 // Name names the job.
 func (r *Retention) Name() string { return "retention" }
 
-// Next is at the start, then every night.
+// Next is at the start, then every night; at once if Destroy was cut short.
 func (r *Retention) Next(context.Context) (time.Time, bool, error) {
-	if r.due.IsZero() {
+	if r.due.IsZero() || r.cut.Load() {
 		return r.Clock.Now(), true, nil
 	}
 	return r.due, true, nil
@@ -73,18 +75,14 @@ func (r *Retention) Next(context.Context) (time.Time, bool, error) {
 func (r *Retention) Run(ctx context.Context, now time.Time) (ran, deferred int, err error) {
 	r.turn.Lock()
 	defer r.turn.Unlock()
-	for _, step := range []func() (int, error){
-		func() (int, error) { days, _, err := r.resume(ctx, now); return days, err },
-		func() (int, error) {
-			days, _, err := r.destroy(ctx, r.Due(now), Order{RunBy: RunBySystem}, now)
-			return days, err
-		},
-	} {
-		days, err := step()
-		ran += days
-		if err != nil {
-			return ran, 0, err
-		}
+	ran, _, err = r.resume(ctx, now)
+	if err != nil {
+		return ran, 0, err
+	}
+	r.cut.Store(false)
+	days, _, err := r.destroy(ctx, r.Due(now), Order{RunBy: RunBySystem}, now)
+	if ran += days; err != nil {
+		return ran, 0, err
 	}
 	r.due = venue.DayOf(now).At(3, 30)
 	if !r.due.After(now) {
@@ -116,10 +114,14 @@ func (r *Retention) Destroy(ctx context.Context, through venue.Day, o Order) (js
 		return nil, err
 	}
 	_, line, err := r.destroy(ctx, through, o, now)
-	if err == nil && line == nil {
-		err = fmt.Errorf("days through %s: %w", through, venue.ErrNotFound)
+	switch {
+	case err != nil:
+		r.cut.Store(true)
+		return nil, err
+	case line == nil:
+		return nil, fmt.Errorf("days through %s: %w", through, venue.ErrNotFound)
 	}
-	return line, err
+	return line, nil
 }
 
 // Plan lists the days through one of which Destroy, or a night's run, would

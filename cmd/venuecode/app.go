@@ -50,7 +50,9 @@ type app struct {
 	registry  *store.Registry
 	people    *vault.People
 	retention *vault.Retention
+	disposal  *vault.Certificates
 	bindCodes *store.BindCodes
+	signer    *audit.FileSigner
 	trail     *audit.Trail
 	officials *access.Service
 	health    *health.Client
@@ -64,14 +66,24 @@ type app struct {
 	opsURL   string
 
 	ready   atomic.Bool
+	ended   chan struct{} // closed by end: the platform is over, and who serves it stops
+	end     func()
 	stop    context.CancelFunc
 	workers sync.WaitGroup
 }
 
 // newApp opens the memory and wires everything to it. The caller serves and
-// closes it.
-func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ *app, err error) {
-	a := &app{config: config, log: log, clock: clock}
+// closes it. A platform that was ended is refused, before a file is touched.
+func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (*app, error) {
+	if err := notEnded(config.DataDir); err != nil {
+		return nil, err
+	}
+	return openApp(config, clock, log)
+}
+
+func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ *app, err error) {
+	a := &app{config: config, log: log, clock: clock, ended: make(chan struct{})}
+	a.end = sync.OnceFunc(func() { close(a.ended) })
 	if a.vault, err = vault.Open(config.KeysDir, rand.Reader, vault.WithSuite(config.Vault.Suite)); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
@@ -119,8 +131,9 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 
 	check, recheck := a.checkin(outbox)
 	replies := store.NewReplies(a.engine, clock)
+	a.disposal = vault.NewCertificates(a.engine, a.signer, venue.Division(config.Division))
 	a.retention = &vault.Retention{
-		Vault: a.vault, Scans: a.engine, Meta: store.NewCollection[store.MetaRow](a.engine, store.Meta),
+		Vault: a.vault, Scans: a.engine, Meta: store.NewCollection[store.MetaRow](a.engine, store.Meta), Certificates: a.disposal,
 		Record: a.recordDestruction, VisitDays: config.Retention.VisitsDays, Clock: clock,
 	}
 	ended, err := store.OpenRevocations(context.Background(), a.engine, clock, machine, miniapp.SessionLife)
@@ -145,6 +158,7 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 		return nil, err
 	}
 	staff.Routes(a.web)
+	desk.Disposal = disposal{a}
 	desk.Routes(a.web)
 	a.web.Get("/openapi.json", serveOpenAPI)
 	a.ops = a.operations(metrics)
@@ -152,9 +166,8 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ 
 }
 
 // openTrail opens the audit trail and says where its checkpoints go.
-func (a *app) openTrail() (*audit.Trail, error) {
-	signer, err := audit.NewFileSigner(a.config.KeysDir, random)
-	if err != nil {
+func (a *app) openTrail() (_ *audit.Trail, err error) {
+	if a.signer, err = audit.NewFileSigner(a.config.KeysDir, random); err != nil {
 		return nil, fmt.Errorf("open the audit trail: %w", err)
 	}
 	var sinks []audit.Sink
@@ -165,7 +178,7 @@ func (a *app) openTrail() (*audit.Trail, error) {
 		sinks = append(sinks, audit.WebSink{Label: "push", URL: push.URL, Secret: []byte(push.Secret.Reveal())})
 	}
 	return audit.Open(context.Background(), audit.Options{
-		Docs: a.engine, Signer: signer, Clock: a.clock, Random: random, Sinks: sinks, Log: a.log,
+		Docs: a.engine, Signer: a.signer, Clock: a.clock, Random: random, Sinks: sinks, Log: a.log,
 	})
 }
 

@@ -30,11 +30,10 @@ func (a *app) record(ctx context.Context, action string, object audit.Object, de
 	return nil
 }
 
-// recordDestruction says that the visits of the days through one are destroyed.
-func (a *app) recordDestruction(ctx context.Context, through venue.Day) error {
-	_, err := a.trail.Append(ctx, audit.Event{
-		Actor: audit.ActorSystem, Action: "visits.destroy", Details: map[string]string{"through": through.String()},
-	})
+// recordDestruction writes that visits are destroyed, or were and how that is
+// certified.
+func (a *app) recordDestruction(ctx context.Context, actor, action string, details map[string]string) error {
+	_, err := a.trail.Append(ctx, audit.Event{Actor: actor, Action: action, Details: details})
 	return err
 }
 

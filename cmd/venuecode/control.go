@@ -49,6 +49,11 @@ var tools = map[string]tool{
 	"keys-rotate":        keysRotateTool,
 	"keys-escrow":        keysEscrowTool,
 	"purge-plan":         purgePlanTool,
+	"purge-run":          purgeRunTool,
+	"sunset-plan":        sunsetPlanTool,
+	"sunset-begin":       sunsetBeginTool,
+	"sunset-stop":        sunsetStopTool,
+	"certificates":       certificatesTool,
 }
 
 // line is what travels back: progress, then an answer or an error.

@@ -71,6 +71,9 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, ready func(product, s
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(f.data)) }()
 	}
+	if err := notEnded(filepath.Join(f.data, "data")); err != nil {
+		return err
+	}
 	world := filepath.Join(f.data, "world")
 	for _, dir := range []string{filepath.Join(f.data, "data"), filepath.Join(f.data, "keys"), world} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -144,8 +147,10 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, ready func(product, s
 	if err := a.serve(ctx, listener); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	var crowd sync.WaitGroup
 	defer crowd.Wait()
+	defer cancel()
 	f.announce(out, a, town, simulators, logins)
 	if ready != nil {
 		ready(product, simulators)
@@ -153,7 +158,10 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, ready func(product, s
 	if !f.quiet {
 		crowd.Go(func() { newLife(town, clock, simulators).run(ctx) })
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-a.ended:
+	}
 	if !f.json {
 		fmt.Fprintln(out, "再见")
 	}

@@ -68,7 +68,7 @@ func (t auditor) Record(ctx context.Context, e access.Event) error {
 	actor := e.Actor
 	switch {
 	case actor != "":
-	case e.Act == access.ActBootstrap || e.Act == access.ActSeed:
+	case e.Act == access.ActBootstrap || e.Act == access.ActSeed || e.Act == access.ActTake:
 		actor = operator
 	default:
 		actor = unknown
@@ -76,6 +76,9 @@ func (t auditor) Record(ctx context.Context, e access.Event) error {
 	event := audit.Event{Actor: actor, Action: string(e.Act), Outcome: string(e.Outcome), Reason: e.Reason, Details: map[string]string{}}
 	if e.Subject != "" {
 		event.Object = audit.Object{Kind: "account", ID: e.Subject}
+	}
+	if e.Request != "" {
+		event.Object = audit.Object{Kind: "request", ID: e.Request}
 	}
 	for name, value := range map[string]string{"asked": e.Detail, "from": e.From} {
 		if value != "" {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/venuecode/venuecode/configs"
 	"github.com/venuecode/venuecode/internal/city"
 	"github.com/venuecode/venuecode/internal/schedule"
 	"github.com/venuecode/venuecode/internal/sim"
@@ -215,6 +216,21 @@ func TestOpenAPINamesTestRoutesAsSuch(t *testing.T) {
 // idleApp is the platform of a demo, wired and not serving.
 func idleApp(t *testing.T) *app {
 	t.Helper()
+	a, err := newApp(idleConfig(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return a
+}
+
+// idleConfig is the configuration of a demo in folders of its own.
+func idleConfig(t *testing.T) (*configs.Config, *schedule.Clock, *slog.Logger) {
+	t.Helper()
 	f := demoFlags{data: t.TempDir(), store: "embedded"}
 	for _, dir := range []string{"data", "keys", "world"} {
 		if err := os.Mkdir(filepath.Join(f.data, dir), 0o700); err != nil {
@@ -234,16 +250,7 @@ func idleApp(t *testing.T) *app {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := newApp(config, clock, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return a
+	return config, clock, slog.New(slog.DiscardHandler)
 }
 
 func TestOpenAPINamesEveryErrorCode(t *testing.T) {

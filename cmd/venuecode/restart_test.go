@@ -208,7 +208,7 @@ func toolsOf(t *testing.T, d *town, data string) {
 	if code != 0 || status.Suite != "intl" || len(status.Days) == 0 || !slices.Contains(status.Keys, vault.KeyStatus{Name: "session", Newest: 2, Kept: 2, Rotates: true}) {
 		t.Errorf("keys status: %d %s %s", code, out, stderr)
 	}
-	var plan struct{ Days []vault.Due }
+	var plan struct{ Days []vault.CertifiedDay }
 	out, stderr, code = runs(t, "purge", "--plan", "--data", data, "--json")
 	oneLine(t, "purge --plan", out, &plan)
 	if code != 0 || plan.Days == nil || len(plan.Days) != 0 {
@@ -378,6 +378,15 @@ func TestExitCodes(t *testing.T) {
 		{"keys escrow", exitUsage},
 		{"keys restore --escrow x", exitUsage},
 		{"purge", exitUsage},
+		{"purge --plan --run", exitUsage},
+		{"purge --run --through 2022-05-01", exitUsage},
+		{"sunset", exitUsage},
+		{"sunset --run", exitUsage},
+		{"sunset --run --resume --to x", exitUsage},
+		{"sunset --run --resume --data " + folder, exitFailed},
+		{"certificate", exitUsage},
+		{"certificate show one", exitUsage},
+		{"certificate verify x", exitUsage},
 	} {
 		out, stderr, code := runs(t, strings.Fields(c.args)...)
 		if code != c.code {

@@ -70,7 +70,10 @@ func serve(ctx context.Context, file string) error {
 		return errors.Join(err, a.close())
 	}
 	log.Info("serving", "listen", a.url, "operations", a.opsURL, "data", config.DataDir)
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-a.ended:
+	}
 	log.Info("stopping")
 	return a.close()
 }

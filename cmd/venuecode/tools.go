@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/venuecode/venuecode/configs"
 	"github.com/venuecode/venuecode/internal/schedule"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
@@ -56,7 +57,7 @@ func (f *toolFlags) ask(c *cobra.Command, name string, question any) (json.RawMe
 	if !errors.Is(err, errNoServer) {
 		return answer, err
 	}
-	clock, err := schedule.NewClock(schedule.Real, time.Time{}, filepath.Join(config.DataDir, "clock"), machine)
+	clock, err := f.clock(config)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +74,16 @@ func (f *toolFlags) ask(c *cobra.Command, name string, question any) (json.RawMe
 		return nil, err
 	}
 	return json.Marshal(result)
+}
+
+// clock is the civil clock of a memory that nobody serves: of a demo, it stands
+// where it was left.
+func (f *toolFlags) clock(config *configs.Config) (*schedule.Clock, error) {
+	file, mode := filepath.Join(config.DataDir, "clock"), schedule.Real
+	if _, err := os.Stat(file); f.data != "" && err == nil {
+		mode = schedule.Standing
+	}
+	return schedule.NewClock(mode, time.Time{}, file, machine)
 }
 
 func (f *toolFlags) print(c *cobra.Command, answer json.RawMessage, sentence func() string) {

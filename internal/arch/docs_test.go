@@ -10,7 +10,7 @@ import (
 )
 
 // atRunTime are folders that documents speak of and no checkout has.
-var atRunTime = []string{"data", "keys", "world", "data-folder", "demo-data", "data_dir", "keys_dir"}
+var atRunTime = []string{"data", "keys", "world", "data-folder", "demo-data", "data_dir", "keys_dir", "DIR"}
 
 func TestFilesNamedInDocumentsExist(t *testing.T) {
 	var documents []string

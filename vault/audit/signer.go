@@ -74,6 +74,32 @@ func (s *FileSigner) Sign(message []byte) ([]byte, error) { return ed25519.Sign(
 // Public is the key to verify with.
 func (s *FileSigner) Public() ed25519.PublicKey { return s.key.Public().(ed25519.PublicKey) }
 
+// DestroyKey destroys the key of a folder: the file is overwritten before it is
+// removed, and the public key goes behind it. Run again, it completes what was
+// left.
+func DestroyKey(dir string) error {
+	for _, name := range []string{KeyFile + ".new", KeyFile, PublicFile} {
+		path := filepath.Join(dir, name)
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("destroy audit key: %w", err)
+		}
+		info, err := f.Stat()
+		if err == nil {
+			_, err = f.Write(make([]byte, info.Size()))
+		}
+		if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+			err = os.Remove(path)
+		}
+		if err != nil {
+			return fmt.Errorf("destroy audit key: %w", err)
+		}
+	}
+	return syncFolder(dir)
+}
+
 // ReadPublicKey reads a PublicFile.
 func ReadPublicKey(path string) (ed25519.PublicKey, error) {
 	b, err := readKeyFile(path, publicPrefix, ed25519.PublicKeySize)

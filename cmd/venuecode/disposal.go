@@ -1,0 +1,763 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/venuecode/venuecode/configs"
+	"github.com/venuecode/venuecode/internal/schedule"
+	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/store/embedded"
+	"github.com/venuecode/venuecode/vault"
+	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/venue"
+)
+
+// disposal shows the console what is destroyed.
+type disposal struct{ a *app }
+
+func (d disposal) Due() (due, latest venue.Day) {
+	now := d.a.clock.Now()
+	return d.a.retention.Due(now), d.a.retention.Latest(now)
+}
+
+func (d disposal) Plan(ctx context.Context, through venue.Day) ([]vault.CertifiedDay, error) {
+	return d.a.retention.Plan(ctx, through)
+}
+
+func (d disposal) Certificates(ctx context.Context) ([]json.RawMessage, error) {
+	return d.a.disposal.List(ctx)
+}
+
+func (d disposal) Certificate(ctx context.Context, number int64) (json.RawMessage, error) {
+	return d.a.disposal.Line(ctx, number)
+}
+
+func (d disposal) Names() []string { return []string{d.a.config.Host, d.a.config.Division} }
+
+func purgeCommand() *cobra.Command {
+	var f toolFlags
+	var plan, run bool
+	var through, request, file string
+	c := &cobra.Command{
+		Use:   "purge --plan [--through DAY] | --run [--request ID] [--certificate FILE]",
+		Short: "Show which days are due to be destroyed, or destroy earlier ones",
+		Long: "Show which days are due to be destroyed, and how many rows they have. The server\n" +
+			"destroys them itself at half past three.\n\n" +
+			"--run destroys earlier ones, at least 15 days old. A system admin asks for it at\n" +
+			"/console/purges, a security admin approves at /console/requests, and then there are\n" +
+			"24 hours. What was destroyed is said by a signed certificate.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case plan == run:
+				return exitError{exitUsage, errors.New("say --plan or --run")}
+			case plan && (request != "" || file != ""), run && through != "":
+				return exitError{exitUsage, errors.New("--through goes with --plan, --request and --certificate with --run")}
+			case plan:
+				return purgePlan(c, f, through)
+			}
+			return purgeRun(c, f, request, file)
+		},
+	}
+	f.add(c)
+	c.Flags().BoolVar(&plan, "plan", false, "show, and change nothing")
+	c.Flags().StringVar(&through, "through", "", "the last day, YYYY-MM-DD (default: the last that is due)")
+	c.Flags().BoolVar(&run, "run", false, "destroy what an approved request says")
+	c.Flags().StringVar(&request, "request", "", "which request (default: the only one)")
+	c.Flags().StringVar(&file, "certificate", "", "write the certificate to this new file too")
+	return c
+}
+
+func purgePlan(c *cobra.Command, f toolFlags, through string) error {
+	answer, err := f.ask(c, "purge-plan", map[string]string{"through": through})
+	if err != nil {
+		return err
+	}
+	var due struct{ Days []vault.CertifiedDay }
+	if err := json.Unmarshal(answer, &due); err != nil {
+		return err
+	}
+	f.print(c, answer, func() string {
+		lines := []string{fmt.Sprintf("%d days are due", len(due.Days))}
+		if through != "" {
+			lines[0] = fmt.Sprintf("%d days through %s", len(due.Days), through)
+		}
+		for _, d := range due.Days {
+			key := "key destroyed already"
+			if d.Key {
+				key = "key"
+			}
+			lines = append(lines, fmt.Sprintf("%s: %d rows, %s", d.Day, d.Rows, key))
+		}
+		return strings.Join(lines, "\n")
+	})
+	return nil
+}
+
+func purgePlanTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (_ any, err error) {
+	var q struct {
+		Through string `json:"through"`
+	}
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	now := a.clock.Now()
+	through := a.retention.Due(now)
+	if q.Through != "" {
+		if through, err = venue.ParseDay(q.Through); err != nil {
+			return nil, err
+		}
+		if latest := a.retention.Latest(now); through > latest {
+			return nil, fmt.Errorf("%s is too late: at most %s", through, latest)
+		}
+	}
+	days, err := a.retention.Plan(ctx, through)
+	return map[string]any{"through": through, "days": days}, err
+}
+
+func purgeRun(c *cobra.Command, f toolFlags, request, file string) error {
+	if _, err := os.Lstat(file); file != "" && err == nil {
+		return fmt.Errorf("%s is there already", file)
+	}
+	answer, err := f.ask(c, "purge-run", map[string]string{"request": request})
+	if err != nil {
+		return err
+	}
+	var made vault.Certificate
+	if err := json.Unmarshal(answer, &made); err != nil {
+		return err
+	}
+	f.print(c, answer, func() string {
+		return fmt.Sprintf("certificate %d: %d days, %d rows and %d keys destroyed; unreadable from %s\n%s",
+			made.Number, len(made.Days), made.Rows, made.Keys, made.UnreadableFrom.Format(time.RFC3339), answer)
+	})
+	if file != "" {
+		return writeDurably(file, append(answer, '\n'))
+	}
+	return nil
+}
+
+func purgeRunTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
+	var q struct {
+		Request string `json:"request"`
+	}
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	r, err := a.officials.Take(ctx, "purge", q.Request)
+	switch {
+	case errors.Is(err, venue.ErrNotFound):
+		return nil, errors.New("no approved request waits to be run: a system admin asks at /console/purges, a security admin approves at /console/requests, and then there are 24 hours")
+	case errors.Is(err, venue.ErrConflict) && q.Request == "":
+		return nil, errors.New("several approved requests wait to be run: name one by --request")
+	case err != nil:
+		return nil, err
+	}
+	through, err := venue.ParseDay(r.Subject)
+	if err != nil {
+		return nil, err
+	}
+	progress(fmt.Sprintf("destroying the days through %s", through))
+	line, err := a.retention.Destroy(ctx, through, vault.Order{Request: r.ID, AskedBy: r.By, ApprovedBy: r.Approver, RunBy: operator})
+	if errors.Is(err, venue.ErrNotFound) {
+		return nil, fmt.Errorf("nothing is left of the days through %s", through)
+	} else if err != nil {
+		return nil, fmt.Errorf("%w; if it has begun, the server completes it by itself, and `venuecode certificate list` shows it", err)
+	}
+	return line, nil
+}
+
+func certificateCommand() *cobra.Command {
+	var f, one toolFlags
+	list := &cobra.Command{
+		Use: "list", Short: "List the certificates of what was destroyed", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			answer, err := f.ask(c, "certificates", struct{}{})
+			if err != nil {
+				return err
+			}
+			var all struct{ Certificates []vault.Certificate }
+			if err := json.Unmarshal(answer, &all); err != nil {
+				return err
+			}
+			f.print(c, answer, func() string {
+				lines := []string{fmt.Sprintf("%d certificates", len(all.Certificates))}
+				for _, d := range all.Certificates {
+					lines = append(lines, fmt.Sprintf("%d: %s by %s, %d days, %d rows, ended %s", d.Number, d.Kind, d.RunBy, len(d.Days), d.Rows, d.Ended.Format(time.RFC3339)))
+				}
+				return strings.Join(lines, "\n")
+			})
+			return nil
+		},
+	}
+	f.add(list)
+	show := &cobra.Command{
+		Use: "show NUMBER", Short: "Print a certificate as it was signed", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			number, err := strconv.ParseInt(args[0], 10, 64)
+			if err != nil || number < 1 {
+				return exitError{exitUsage, fmt.Errorf("%q is no number of a certificate", args[0])}
+			}
+			answer, err := one.ask(c, "certificates", map[string]int64{"number": number})
+			if err != nil {
+				return err
+			}
+			one.print(c, answer, func() string { return string(answer) })
+			return nil
+		},
+	}
+	one.add(show)
+	c := &cobra.Command{Use: "certificate", Short: "Show and verify certificates of destruction", Args: cobra.ArbitraryArgs, RunE: oneOf}
+	c.AddCommand(list, show, certificateVerifyCommand())
+	return c
+}
+
+func certificatesTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+	var q struct {
+		Number int64 `json:"number"` // 0: all
+	}
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	if q.Number == 0 {
+		lines, err := a.disposal.List(ctx)
+		if lines == nil {
+			lines = []json.RawMessage{}
+		}
+		return map[string]any{"certificates": lines}, err
+	}
+	line, err := a.disposal.Line(ctx, q.Number)
+	if errors.Is(err, venue.ErrNotFound) {
+		return nil, fmt.Errorf("there is no certificate %d", q.Number)
+	}
+	return line, err
+}
+
+func certificateVerifyCommand() *cobra.Command {
+	var f toolFlags
+	var key string
+	c := &cobra.Command{
+		Use:   "verify FILE --key PUB",
+		Short: "Tell whether a certificate is as it was signed",
+		Long:  "Tell whether a certificate is as it was signed. PUB is " + audit.PublicFile + " as it was handed out. Needs no server.",
+		Args:  usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			if key == "" {
+				return exitError{exitUsage, errors.New("verify needs --key, the public key that was handed out")}
+			}
+			public, err := audit.ReadPublicKey(key)
+			if err != nil {
+				return err
+			}
+			line, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			d, err := vault.VerifyCertificate(line, public)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			f.print(c, bytes.TrimSpace(line), func() string {
+				return fmt.Sprintf("signed: certificate %d, %s of %s, %d days, %d rows, %d keys; ended %s, unreadable from %s",
+					d.Number, d.Kind, d.Division, len(d.Days), d.Rows, d.Keys, d.Ended.Format(time.RFC3339), d.UnreadableFrom.Format(time.RFC3339))
+			})
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&f.json, "json", false, "answer with one line of JSON: the certificate")
+	c.Flags().StringVar(&key, "key", "", "the public key")
+	return c
+}
+
+// Files of an end, in the data folder.
+const (
+	endingFile = "SUNSET.begun" // what is left to do
+	endedFile  = "SUNSET.json"  // the certificate
+)
+
+// What an end leaves in the folder that its --to names, beside the public key.
+const (
+	endCertificate  = "certificate.json"
+	endCertificates = "certificates.jsonl" // the earlier ones
+	endTrail        = "audit-trail.jsonl"
+)
+
+// notEnded refuses the folder of a platform that was ended, or is being.
+func notEnded(dataDir string) error {
+	line, err := os.ReadFile(filepath.Join(dataDir, endedFile))
+	if err == nil {
+		return fmt.Errorf("this platform was ended, and nothing of it is left: %s", bytes.TrimSpace(line))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(filepath.Join(dataDir, endingFile))
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look whether the platform was ended: %w", err)
+	}
+	return errors.New("this platform is being ended: `venuecode sunset --run --resume` completes it")
+}
+
+// ending is an end on its way: what endingFile holds.
+type ending struct {
+	Order vault.Order `json:"order"`
+	Began time.Time   `json:"began"`
+	To    string      `json:"to"`
+	// Draft of the certificate, once everything is out that must be kept; from
+	// then on things are destroyed.
+	Draft *vault.Certificate `json:"draft,omitempty"`
+}
+
+func (e ending) keep(dataDir string) error {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return writeDurably(filepath.Join(dataDir, endingFile), b)
+}
+
+func sunsetCommand() *cobra.Command {
+	var f toolFlags
+	var plan, run, resume bool
+	var request, to string
+	c := &cobra.Command{
+		Use:   "sunset --plan | --run --request ID --to DIR | --run --resume",
+		Short: "End the platform: destroy all keys and all data",
+		Long: "End the platform: destroy all keys and all data, for good. A system admin asks for it\n" +
+			"and types the host or the division out, a signer approves, and then there are 24 hours.\n\n" +
+			"The server stops. DIR, a new folder, gets the audit trail with its proof, which the law\n" +
+			"wants kept, the certificates and the public key to verify them with. Cut short, it is\n" +
+			"completed by --resume; until then nothing starts on the data folder, nor afterwards.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case plan == run:
+				return exitError{exitUsage, errors.New("say --plan or --run")}
+			case plan && (resume || request != "" || to != ""):
+				return exitError{exitUsage, errors.New("--plan stands alone")}
+			case plan:
+				return sunsetPlan(c, f)
+			case !resume && (request == "" || to == ""):
+				return exitError{exitUsage, errors.New("--run needs --request and --to, or --resume")}
+			case resume && (request != "" || to != ""):
+				return exitError{exitUsage, errors.New("--resume goes on as it began: without --request and --to")}
+			}
+			return sunsetRun(c, f, request, to)
+		},
+	}
+	f.add(c)
+	c.Flags().BoolVar(&plan, "plan", false, "show what there is to destroy, and change nothing")
+	c.Flags().BoolVar(&run, "run", false, "destroy it")
+	c.Flags().BoolVar(&resume, "resume", false, "complete what was cut short")
+	c.Flags().StringVar(&request, "request", "", "the approved request")
+	c.Flags().StringVar(&to, "to", "", "a new folder for what is kept")
+	return c
+}
+
+// estate is what there is to destroy.
+type estate struct {
+	Division     string               `json:"division"`
+	Days         []vault.CertifiedDay `json:"days"`
+	Rows         int64                `json:"rows"`
+	Keys         int                  `json:"keys"`
+	Persons      int64                `json:"persons"`
+	Certificates int                  `json:"certificates"` // of earlier purges; they are kept
+	DataDir      string               `json:"data_dir"`
+	KeysDir      string               `json:"keys_dir"`
+}
+
+func (a *app) estate(ctx context.Context) (e estate, err error) {
+	e = estate{Division: a.config.Division, DataDir: a.config.DataDir, KeysDir: a.config.KeysDir}
+	if e.Days, err = a.retention.Plan(ctx, venue.DayOf(a.clock.Now())+1); err != nil {
+		return e, err
+	}
+	for _, d := range e.Days {
+		e.Rows += d.Rows
+	}
+	status := a.vault.Status()
+	e.Keys = len(status.Days)
+	for _, k := range status.Keys {
+		e.Keys += k.Kept
+	}
+	for _, err := range a.engine.Find(ctx, store.Persons.Name, store.Query{}) {
+		if err != nil {
+			return e, fmt.Errorf("count persons: %w", err)
+		}
+		e.Persons++
+	}
+	lines, err := a.disposal.List(ctx)
+	e.Certificates = len(lines)
+	return e, err
+}
+
+func sunsetPlanTool(ctx context.Context, a *app, _ json.RawMessage, _ func(string)) (any, error) {
+	return a.estate(ctx)
+}
+
+func sunsetPlan(c *cobra.Command, f toolFlags) error {
+	answer, err := f.ask(c, "sunset-plan", struct{}{})
+	if err != nil {
+		return err
+	}
+	var e estate
+	if err := json.Unmarshal(answer, &e); err != nil {
+		return err
+	}
+	f.print(c, answer, func() string {
+		return fmt.Sprintf("%d days with %d rows, %d persons, %d keys; everything in %s and %s\nkept: the audit trail, %d certificates, the public key",
+			len(e.Days), e.Rows, e.Persons, e.Keys, e.DataDir, e.KeysDir, e.Certificates)
+	})
+	return nil
+}
+
+// sunsetBeginTool uses the request up and notes that the platform ends.
+func sunsetBeginTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+	var q struct {
+		Request string `json:"request"`
+		To      string `json:"to"`
+	}
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	if err := keptFolder(a.config, q.To); err != nil {
+		return nil, err
+	}
+	r, err := a.officials.Take(ctx, "sunset", q.Request)
+	if errors.Is(err, venue.ErrNotFound) {
+		return nil, errors.New("no such approved request: a system admin asks at /console/requests, a signer approves there, and then there are 24 hours")
+	} else if err != nil {
+		return nil, err
+	}
+	e := ending{
+		Order: vault.Order{Request: r.ID, AskedBy: r.By, ApprovedBy: r.Approver, RunBy: operator},
+		Began: venue.Millis(a.clock.Now()).In(venue.Zone), To: q.To,
+	}
+	return e, e.keep(a.config.DataDir)
+}
+
+// keptFolder makes the new folder for what outlives the platform.
+func keptFolder(config *configs.Config, to string) error {
+	for _, dir := range []string{config.DataDir, config.KeysDir} {
+		if inside, err := filepath.Rel(dir, to); err != nil || inside == "." || filepath.IsLocal(inside) {
+			return fmt.Errorf("%s lies in %s, which is destroyed", to, dir)
+		}
+	}
+	err := os.Mkdir(to, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		var there []os.DirEntry
+		if there, err = os.ReadDir(to); err == nil && len(there) > 0 {
+			err = fmt.Errorf("%s is not empty", to)
+		}
+	}
+	return err
+}
+
+func sunsetStopTool(_ context.Context, a *app, _ json.RawMessage, _ func(string)) (any, error) {
+	a.end()
+	return map[string]bool{"stopping": true}, nil
+}
+
+func sunsetRun(c *cobra.Command, f toolFlags, request, to string) error {
+	config, err := configFrom(f.config, f.data)
+	if err != nil {
+		return err
+	}
+	if request != "" {
+		if to, err = filepath.Abs(to); err != nil {
+			return err
+		}
+		if _, err := f.ask(c, "sunset-begin", map[string]string{"request": request, "to": to}); err != nil {
+			return err
+		}
+	}
+	s := sunset{config: config, progress: func(text string) { fmt.Fprintln(c.ErrOrStderr(), text) }}
+	if s.clock, err = f.clock(config); err != nil {
+		return err
+	}
+	line, err := s.run(c.Context())
+	if errors.Is(err, errNotEnding) {
+		return err
+	}
+	if err != nil {
+		return exitError{exitPartly, fmt.Errorf("%w; the end has begun, `venuecode sunset --run --resume` completes it", err)}
+	}
+	f.print(c, line, func() string { return "ended: " + string(line) })
+	return nil
+}
+
+// sunset ends a platform that nobody serves any more:
+//
+//	export → draft → keys → data → certificate → signing key
+//
+// Each step can be made again; which are left is said by endingFile and by what
+// is there.
+type sunset struct {
+	config   *configs.Config
+	clock    *schedule.Clock
+	progress func(string)
+	cut      func(step string) error // tests die here, behind a step; nil: nobody does
+}
+
+var errNotEnding = errors.New("no end has begun here: `venuecode sunset --run --request ID --to DIR` begins it")
+
+func (s sunset) run(ctx context.Context) (line []byte, err error) {
+	var e ending
+	b, err := os.ReadFile(filepath.Join(s.config.DataDir, endingFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errNotEnding
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &e)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read how far the end has come: %w", err)
+	}
+	if e.Draft == nil {
+		if err := s.stopServer(ctx); err != nil {
+			return nil, err
+		}
+		s.progress("writing out what is kept")
+		if err := s.draft(ctx, &e); err != nil {
+			return nil, err
+		}
+	}
+	public, err := audit.ReadPublicKey(filepath.Join(e.To, audit.PublicFile))
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"destroying the keys", func() error {
+			return vault.DestroyKeys(s.config.KeysDir, vault.NewFiles(s.config.KeysDir), e.Draft.EpochBefore)
+		}},
+		{"removing the data", s.empty},
+		{"signing the certificate", func() error { line, err = s.certify(e); return err }},
+		{"destroying the signing key", func() error { return audit.DestroyKey(s.config.KeysDir) }},
+	} {
+		s.progress(step.name)
+		if err := step.do(); err != nil {
+			return nil, err
+		}
+		if err := s.died(step.name); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := vault.VerifyCertificate(line, public); err != nil {
+		return nil, err
+	}
+	if left, err := os.ReadDir(s.config.KeysDir); err == nil && len(left) > 0 {
+		s.progress(fmt.Sprintf("%d files that are not the platform's are left in %s", len(left), s.config.KeysDir))
+	}
+	if err := os.Remove(filepath.Join(s.config.DataDir, endingFile)); err != nil {
+		return nil, err
+	}
+	return line, nil
+}
+
+func (s sunset) died(step string) error {
+	if s.cut == nil {
+		return nil
+	}
+	return s.cut(step)
+}
+
+// patience is how long a server may take to let go of the memory.
+const patience = 30 * time.Second
+
+// stopServer has the server of the folder stop, if there is one.
+func (s sunset) stopServer(ctx context.Context) error {
+	for begun := machine.Now(); ; {
+		_, err := askServer(ctx, s.config.DataDir, "sunset-stop", struct{}{}, func(string) {})
+		if errors.Is(err, errNoServer) {
+			return nil
+		}
+		if machine.Now().Sub(begun) > patience {
+			return errors.Join(errors.New("the server does not stop"), err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// open opens the memory; a server that has closed its door may still hold it.
+func (s sunset) open() (*app, error) {
+	for begun := machine.Now(); ; {
+		a, err := openApp(s.config, s.clock, newLog("warn"))
+		var held *embedded.InUseError
+		if !errors.As(err, &held) || machine.Now().Sub(begun) > patience {
+			return a, err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// draft writes out what is kept and drafts the certificate.
+func (s sunset) draft(ctx context.Context, e *ending) (err error) {
+	a, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if a != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if err := a.record(ctx, "sunset.run", audit.Object{Kind: "request", ID: e.Order.Request}, nil); err != nil {
+		return err
+	}
+	earlier, err := a.disposal.List(ctx)
+	if err != nil {
+		return err
+	}
+	var lines []byte
+	for _, line := range earlier {
+		lines = append(append(lines, line...), '\n')
+	}
+	if err := writeDurably(filepath.Join(e.To, endCertificates), lines); err != nil {
+		return err
+	}
+	key, err := os.ReadFile(filepath.Join(s.config.KeysDir, audit.PublicFile))
+	if err == nil {
+		err = writeDurably(filepath.Join(e.To, audit.PublicFile), key)
+	}
+	if err != nil {
+		return err
+	}
+	sum, err := a.exportAll(ctx, filepath.Join(e.To, endTrail))
+	if err != nil {
+		return err
+	}
+	all, err := a.estate(ctx)
+	if err != nil {
+		return err
+	}
+	now := a.clock.Now()
+	d, err := a.disposal.Draft(ctx, vault.KindSunset, a.vault, all.Days, e.Order, e.Began)
+	if err != nil {
+		return err
+	}
+	d.Keys, d.Persons, d.Trail = all.Keys, all.Persons, sum
+	if d.UnreadableFrom, err = a.disposal.Unreadable(ctx, nil, now); err != nil {
+		return err
+	}
+	opened := a
+	a = nil
+	if err := errors.Join(s.died("writing out"), opened.close()); err != nil {
+		return err
+	}
+	e.Draft = &d
+	return e.keep(s.config.DataDir)
+}
+
+// exportAll writes the whole trail with its proof, reads it back as others will,
+// and gives its SHA-256.
+func (a *app) exportAll(ctx context.Context, path string) (sum string, err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := a.trail.Export(ctx, time.UnixMilli(0), a.clock.Now().Add(24*time.Hour), file); err != nil {
+		return "", err
+	}
+	if err := file.Sync(); err != nil {
+		return "", err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	if _, err := audit.VerifyExport(io.TeeReader(file, h), a.signer.Public()); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// empty removes everything from the data folder but what tells of the end.
+func (s sunset) empty() error {
+	entries, err := os.ReadDir(s.config.DataDir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != endingFile && name != endedFile {
+			if err := os.RemoveAll(filepath.Join(s.config.DataDir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// certify signs the certificate and writes it to both folders; of one that was
+// written already, it gives the line that was.
+func (s sunset) certify(e ending) ([]byte, error) {
+	path := filepath.Join(s.config.DataDir, endedFile)
+	line, err := os.ReadFile(path)
+	if err == nil {
+		return bytes.TrimSpace(line), nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if _, err := audit.ReadPublicKey(filepath.Join(s.config.KeysDir, audit.PublicFile)); err != nil {
+		return nil, err // or the signer would make another key
+	}
+	signer, err := audit.NewFileSigner(s.config.KeysDir, random)
+	if err != nil {
+		return nil, err
+	}
+	d := *e.Draft
+	if d.Ended = venue.Millis(s.clock.Now()).In(venue.Zone); d.Ended.Before(d.Began) {
+		d.Ended = d.Began
+	}
+	if d.UnreadableFrom.Before(d.Ended) {
+		d.UnreadableFrom = d.Ended
+	}
+	if line, err = d.Signed(signer); err != nil {
+		return nil, err
+	}
+	for _, p := range []string{filepath.Join(e.To, endCertificate), path} {
+		if err := writeDurably(p, append(bytes.Clone(line), '\n')); err != nil {
+			return nil, err
+		}
+	}
+	return line, nil
+}
+
+// writeDurably puts b into a file, whole or not at all.
+func writeDurably(path string, b []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
