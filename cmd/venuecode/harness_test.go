@@ -39,7 +39,7 @@ type town struct {
 	t                 *testing.T
 	product, sim, ops string
 	data              string  // the --data folder
-	log               *record // of a demo in this process
+	log               *record // of every level, if the demo is in this process
 	view              townView
 	stop              func()
 }

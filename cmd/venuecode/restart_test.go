@@ -33,8 +33,8 @@ func program(args ...string) *exec.Cmd {
 func spawned(t *testing.T, data, clock string) (d *town, kill func()) {
 	t.Helper()
 	c := program("demo", "--quiet", "--json", "--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0", "--data", data, "--clock", clock)
-	var complaints bytes.Buffer
-	c.Stderr = &complaints
+	complaints := &record{}
+	c.Stderr = complaints
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func spawned(t *testing.T, data, clock string) (d *town, kill func()) {
 		kill()
 		t.Fatalf("the demo did not start: %v\n%s", err, complaints.String())
 	}
-	d = &town{t: t, data: data}
+	d = &town{t: t, data: data, log: complaints}
 	d.meet(line)
 	return d, kill
 }
