@@ -209,8 +209,10 @@ func join(path, name string) string {
 }
 
 // plainName is what a name must look like to be shown: a slip like
-// {secret:value} makes a name of a secret.
-var plainName = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z_.-]{0,79}$`)
+// {secret:value} makes a name of a secret. Names are words of at most 31
+// characters, or the digits of a division; the platforms' keys have 32 and more,
+// a phone has 11.
+var plainName = regexp.MustCompile(`^(?:[A-Za-z_][0-9A-Za-z_.-]{0,30}|[0-9]{1,10}|[0-9]{12})$`)
 
 // shown is join for names from outside.
 func shown(path, name string) string {

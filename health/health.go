@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,9 @@ type Options struct {
 	Log     *slog.Logger
 }
 
+// Format keeps the credential out of any print.
+func (o Options) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "health.Options(…)") }
+
 // Client asks the health-code service. It is safe for concurrent use.
 type Client struct {
 	o       Options
@@ -57,6 +61,9 @@ type remembered struct {
 	venue.Reading
 	until int64 // unix ms, machine clock
 }
+
+// Format keeps what the client holds out of any print.
+func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "health.Client(…)") }
 
 // The cache's bound: a county's rush for the time a colour may be re-used.
 const remembers = 1 << 17

@@ -3,6 +3,7 @@ package miniapp
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 
 	"github.com/gofiber/fiber/v2"
 	"golang.org/x/text/unicode/norm"
@@ -127,11 +128,19 @@ func (h *Handler) agreed(raw json.RawMessage) (string, error) {
 	switch {
 	case json.Unmarshal(raw, &yes) == nil && yes:
 		return h.Consent, nil
-	case json.Unmarshal(raw, &version) == nil && version != "" && len(version) <= 32:
+	case json.Unmarshal(raw, &version) == nil && isVersion(version):
 		return version, nil
 	}
 	return "", &venue.Invalid{Field: "consent", Reason: "required"}
 }
+
+var (
+	versionShape = regexp.MustCompile(`^[0-9A-Za-z.-]{1,32}$`)
+	longNumber   = regexp.MustCompile(`[0-9]{9}`)
+)
+
+// isVersion keeps names and numbers of people out of a field that lies open.
+func isVersion(s string) bool { return versionShape.MatchString(s) && !longNumber.MatchString(s) }
 
 // me shows the caller's own record, masked.
 func (h *Handler) me(c *fiber.Ctx) error {

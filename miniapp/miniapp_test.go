@@ -272,6 +272,8 @@ func TestRegistering(t *testing.T) {
 		{"consent is empty", m{"consent": ""}, 422, `"field":"consent"`},
 		{"consent is a number", m{"consent": 1}, 422, `"field":"consent"`},
 		{"consent is an object", m{"consent": m{}}, 422, `"field":"consent"`},
+		{"consent is a name", m{"consent": "张三丰"}, 422, `"field":"consent"`},
+		{"consent is a number of somebody", m{"consent": idNumber}, 422, `"field":"consent"`},
 		{"consent is a novel", m{"consent": strings.Repeat("a", 33)}, 422, `"field":"consent"`},
 		{"a verified phone", m{"phone": nil, "phone_code": "phone-" + phone}, 200, `"phone":"138****8000"`},
 		{"a phone code used before", m{"phone": nil, "phone_code": "used"}, 422, `"field":"phone_code","reason":"expired"`},

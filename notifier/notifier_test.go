@@ -505,3 +505,12 @@ func TestLogsAndLedgerCarryNoKey(t *testing.T) {
 		t.Errorf("got %s", s)
 	}
 }
+
+func TestADeliveryPrintsNoAddress(t *testing.T) {
+	d := Delivery{Message: venue.Message{ID: "m1", Kind: venue.MessageAlarm}, address: "a-webhook's-key"}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+		if text := fmt.Sprintf(verb+verb, d, &d); strings.Contains(text, d.address) || strings.Contains(text, fmt.Sprintf("%x", d.address)) {
+			t.Errorf("%s shows the address: %s", verb, text)
+		}
+	}
+}

@@ -34,6 +34,11 @@ type Delivery struct {
 	err     error
 }
 
+// Format keeps the address out of any print.
+func (d Delivery) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "delivery %s of a %s", Number(d.Message.ID), d.Message.Kind)
+}
+
 type fate int
 
 const (

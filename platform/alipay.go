@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -25,12 +26,15 @@ const AlipayGateway = "https://openapi.alipay.com/gateway.do"
 // AlipayConfig names an Alipay mini-program in public-key mode.
 type AlipayConfig struct {
 	AppID           string
-	PrivateKey      string // ours, PEM or bare base64, PKCS #1 or #8
+	PrivateKey      string `json:"-"` // ours, PEM or bare base64, PKCS #1 or #8
 	AlipayPublicKey string // theirs, PEM or bare base64
-	PhoneKey        string // base64 AES key of the app; empty: no phone numbers
+	PhoneKey        string `json:"-"` // base64 AES key of the app; empty: no phone numbers
 	Gateway         string // empty: AlipayGateway
 	HTTP            HTTP   // with Base, the gateway is Base + /gateway.do
 }
+
+// Format keeps the keys out of any print.
+func (c AlipayConfig) Format(f fmt.State, _ rune) { printed(f, "AlipayConfig", c.AppID) }
 
 // Alipay is the residents' Alipay mini-program.
 type Alipay struct {
@@ -250,7 +254,8 @@ func (a *Alipay) guard(op string, call func() error) (err error) {
 	return &Error{Service: a.service.name, Op: op, Kind: kind, Why: why}
 }
 
-var subCode = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+// subCode has no digits: what has may be a number that was sent.
+var subCode = regexp.MustCompile(`^[A-Za-z._-]{1,64}$`)
 
 // refusal reads the gateway's two-storey codes.
 func (a *Alipay) refusal(op string, r *alipay.Error) error {

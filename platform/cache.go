@@ -3,6 +3,8 @@ package platform
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -41,6 +43,9 @@ type entry struct {
 func NewMemory(clock venue.Clock) *Memory {
 	return &Memory{clock: clock, m: make(map[string]entry)}
 }
+
+// Format keeps the tokens out of any print.
+func (c *Memory) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "platform.Memory(…)") }
 
 // Get implements Cache.
 func (c *Memory) Get(key string) (string, bool) {

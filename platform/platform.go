@@ -94,6 +94,9 @@ func (h HTTP) client() (*http.Client, error) {
 	return &http.Client{Transport: t}, nil
 }
 
+// printed is all that a print shows of an app's settings.
+func printed(f fmt.State, name, id string) { _, _ = fmt.Fprintf(f, "platform.%s(%s, …)", name, id) }
+
 // transport is the only way out. It redirects to a base, ends each call in time,
 // and reads the whole answer itself: the SDKs neither bound an answer nor, some
 // of them, look at its status.

@@ -13,9 +13,13 @@ import (
 
 // ServiceConfig names a WeChat service account.
 type ServiceConfig struct {
-	AppID, Secret string
-	Cache         Cache
+	AppID  string
+	Secret string `json:"-"`
+	Cache  Cache
 }
+
+// Format keeps the secret out of any print.
+func (c ServiceConfig) Format(f fmt.State, _ rune) { printed(f, "ServiceConfig", c.AppID) }
 
 // ServiceAccount is the account that unit staff follow and report to. Messages
 // come in through package bot; these go out.

@@ -98,9 +98,13 @@ type Message struct {
 
 // WeChatConfig names a mini-program.
 type WeChatConfig struct {
-	AppID, Secret string
-	Cache         Cache
+	AppID  string
+	Secret string `json:"-"`
+	Cache  Cache
 }
+
+// Format keeps the secret out of any print.
+func (c WeChatConfig) Format(f fmt.State, _ rune) { printed(f, "WeChatConfig", c.AppID) }
 
 // WeChat is the residents' mini-program.
 type WeChat struct {

@@ -49,10 +49,14 @@ var (
 // WeComConfig names a self-built app. With the first three empty only groups
 // can be reached.
 type WeComConfig struct {
-	CorpID, Secret string
-	AgentID        string // decimal; two apps of a corp without it would share one token
-	Cache          Cache
+	CorpID  string
+	Secret  string `json:"-"`
+	AgentID string // decimal; two apps of a corp without it would share one token
+	Cache   Cache
 }
+
+// Format keeps the secret out of any print.
+func (c WeComConfig) Format(f fmt.State, _ rune) { printed(f, "WeComConfig", c.CorpID) }
 
 // WeCom reaches unit staff one by one through an app, and groups through their
 // webhook robots.

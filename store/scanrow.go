@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,7 +50,7 @@ func DecodeScan(raw []byte) (venue.Scan, error) {
 	var s venue.Scan
 	elements, err := bsoncore.Document(raw).Elements()
 	if err != nil {
-		return s, fmt.Errorf("decode scan row: %w", err)
+		return s, errors.New("decode scan row: not BSON") // the driver's error holds the row
 	}
 	ok := true
 	bytes := func(v bsoncore.Value) []byte {

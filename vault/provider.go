@@ -44,7 +44,7 @@ var keyName = regexp.MustCompile(`^[a-z]+(/[1-9][0-9]*)?$`)
 // path is the file of a key; kind is the first part of its name.
 func (f *Files) path(name string) (path, kind string, err error) {
 	if !keyName.MatchString(name) {
-		return "", "", fmt.Errorf("key %q: %w", name, &venue.Invalid{Field: "name", Reason: "is not the name of a wrapping key"})
+		return "", "", &venue.Invalid{Field: "name", Reason: "is not the name of a wrapping key"}
 	}
 	kind, _, _ = strings.Cut(name, "/")
 	return filepath.Join(f.dir, strings.ReplaceAll(name, "/", "-")+".key"), kind, nil

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/venuecode/venuecode/vault"
 	"github.com/venuecode/venuecode/vault/audit"
-	"github.com/venuecode/venuecode/venue"
 )
 
 func keysCommand() *cobra.Command {
@@ -92,12 +92,14 @@ func keysRotateTool(ctx context.Context, a *app, question json.RawMessage, _ fun
 	if err := json.Unmarshal(question, &q); err != nil {
 		return nil, err
 	}
+	// What is typed in its place by mistake, a key itself say, must not get into
+	// the trail.
+	if !slices.ContainsFunc(a.vault.Status().Keys, func(k vault.KeyStatus) bool { return k.Name == q.Key }) {
+		return nil, fmt.Errorf("there is no key %q yet", q.Key)
+	}
 	if err := a.record(ctx, "keys.rotate", audit.Object{}, map[string]string{"key": q.Key}); err != nil {
 		return nil, err
 	}
 	n, err := a.vault.Rotate(q.Key)
-	if errors.Is(err, venue.ErrNotFound) {
-		return nil, fmt.Errorf("there is no key %q yet", q.Key)
-	}
 	return map[string]any{"key": q.Key, "newest": n}, err
 }

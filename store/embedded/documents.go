@@ -95,6 +95,9 @@ func (x *index) id(it *pebble.Iterator) (string, error) {
 	return string(id), err
 }
 
+// errBody stands for the driver's error, which holds the body.
+var errBody = errors.New("body is not BSON")
+
 const revLen = 8
 
 func encode(rev int64, body bson.Raw) []byte {
@@ -148,7 +151,7 @@ func (e *Engine) Insert(ctx context.Context, collection, id string, body bson.Ra
 		return err
 	}
 	if err := body.Validate(); err != nil {
-		return fmt.Errorf("body: %w", err)
+		return errBody
 	}
 	keys, err := c.keys(id, body)
 	if err != nil {

@@ -97,14 +97,17 @@ const SignatureHeader = "X-Venuecode-Signature"
 // keeps them.
 type WebSink struct {
 	Label   string
-	URL     string
-	Secret  []byte        // of the HMAC
+	URL     string        `json:"-"` // whoever knows it may post
+	Secret  []byte        `json:"-"` // of the HMAC
 	Client  *http.Client  // nil: http.DefaultClient
 	Timeout time.Duration // of one call; 0: 10 s
 }
 
 // Name is the label.
 func (s WebSink) Name() string { return s.Label }
+
+// Format keeps the address and the secret out of any print.
+func (s WebSink) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "web sink %s", s.Label) }
 
 // Send posts. Its errors carry neither the address nor the receiver's words.
 func (s WebSink) Send(ctx context.Context, lines [][]byte) error {
@@ -115,6 +118,10 @@ func (s WebSink) Send(ctx context.Context, lines [][]byte) error {
 	if client == nil {
 		client = http.DefaultClient
 	}
+	// A receiver that sends us on is refused: the next one would be told the
+	// address of the first.
+	direct := *client
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	body := append(bytes.Join(lines, []byte("\n")), '\n')
@@ -126,7 +133,7 @@ func (s WebSink) Send(ctx context.Context, lines [][]byte) error {
 	mac.Write(body)
 	request.Header.Set("Content-Type", "application/x-ndjson")
 	request.Header.Set(SignatureHeader, "sha256="+hex.EncodeToString(mac.Sum(nil)))
-	response, err := client.Do(request)
+	response, err := direct.Do(request)
 	if failure := (*url.Error)(nil); errors.As(err, &failure) {
 		return fmt.Errorf("audit sink %s: not reached (timeout: %t)", s.Label, failure.Timeout())
 	} else if err != nil {
