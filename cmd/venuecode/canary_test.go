@@ -181,7 +181,8 @@ func visit(t *testing.T, d *town, people []resident, with int) {
 	wg.Wait()
 }
 
-// search looks for all residents at once.
+// search looks for all residents at once: 6,000 values in some 15 MB. That chance
+// makes one of the shortest forms, a name's UTF-16, is one run in thousands.
 type search struct {
 	t       *testing.T
 	finder  *canary.Finder
