@@ -132,7 +132,9 @@ func engine(o *out) {
 				o.maybe("find "+what, err)
 			}
 		}
-		o.maybe("raw", e.Insert(ctx, "t", "raw"+secret, bson.Raw(secret)))
+		o.failure("raw", e.Insert(ctx, "t", "raw"+secret, bson.Raw(secret)))
+		_, err = e.Replace(ctx, "t", store.Document{ID: secret, Rev: 1, Body: bson.Raw(secret)})
+		o.failure("raw", err)
 	}
 	o.value("engine", e)
 	o.value("stats", e.Stats())

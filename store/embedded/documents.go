@@ -182,7 +182,7 @@ func (e *Engine) Replace(ctx context.Context, collection string, d store.Documen
 		return 0, err
 	}
 	if err := d.Body.Validate(); err != nil {
-		return 0, fmt.Errorf("body: %w", err)
+		return 0, errBody
 	}
 	keys, err := c.keys(d.ID, d.Body)
 	if err != nil {
