@@ -184,16 +184,17 @@ func persons(o *out) {
 	} {
 		_, err := w.people.Register(ctx, account, r)
 		o.maybe(name, err)
-		second, _, err := w.people.Account(ctx, "alipay", openid+name)
+		second, err := w.people.Account(ctx, "alipay", openid+name)
 		o.maybe(name, err)
-		_, err = w.people.Register(ctx, second, r)
+		o.value("account", second)
+		_, err = w.people.Register(ctx, second.ID, r)
 		o.maybe(name+" by a second account", err)
 		_, err = w.people.Register(ctx, openid, r)
 		o.failure(name+" without an account", err)
 	}
 	_, err = w.people.Open(ctx, venue.PersonID{9})
 	o.failure("nobody", err)
-	_, err = w.people.OfAccount(ctx, openid)
+	_, err = w.people.OfAccount(ctx, openid, 1)
 	o.failure("account", err)
 	_, err = w.people.OpenID(ctx, openid)
 	o.failure("openid", err)
@@ -238,7 +239,7 @@ func persons(o *out) {
 	_ = w.engine.Close()
 	_, err = w.people.Open(ctx, person)
 	o.failure("closed", err)
-	_, _, err = w.people.Account(ctx, "wechat", openid)
+	_, err = w.people.Account(ctx, "wechat", openid)
 	o.failure("closed", err)
 }
 

@@ -141,11 +141,11 @@ func (w *world) registered(i int) (account string, person venue.PersonID) {
 	w.Helper()
 	who := identity(w.out, i)
 	phone := must[venue.Phone](w.out)(venue.ParsePhone(people[i].Phone))
-	account, _, err := w.people.Account(w.Context(), "wechat", openid)
+	own, err := w.people.Account(w.Context(), "wechat", openid)
 	if err != nil {
 		w.Fatal(err)
 	}
 	r := vault.Registration{Name: who.Name, ID: who.ID, Phone: phone, Proven: true, Consent: "1"}
 	w.value("registration", r)
-	return account, must[venue.PersonID](w.out)(w.people.Register(w.Context(), account, r))
+	return own.ID, must[venue.PersonID](w.out)(w.people.Register(w.Context(), own.ID, r))
 }
