@@ -1,10 +1,12 @@
-// Package console is the door for officials: accounts, roles and the audit.
+// Package console is the door for officials: what they may see of the city,
+// accounts, roles and the audit.
 //
 //	table → Routes → gate (who is it, may they) → handler → page or JSON
 //
 // Every route is a row of one table and names the permission it needs; there is
 // no other way to register one. Whatever an account may not do answers as if it
-// were not there, and the attempt is written to the audit trail first.
+// were not there, and the attempt is written to the audit trail first. So does
+// whatever lies outside the account's scope.
 //
 // Browsers log in by form and carry a cookie; their forms carry a token that
 // only pages of this session can know. Programs carry the token as a bearer, and
@@ -28,6 +30,7 @@ import (
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 )
@@ -46,6 +49,9 @@ type Handler struct {
 	Keys     Keys
 	Disposal Disposal
 	Machine  venue.Clock // for how long an answer may take to be read
+	Office   *store.Office
+	Boards   Boards
+	Clock    venue.Clock // civil
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool
@@ -60,6 +66,7 @@ const (
 	cookie = "venuecode_console"         // holds the session's token
 	within = 10 * time.Second            // for a request; a login waits its turn to hash
 	denied = "console.denied"            // the action of an attempt in the audit
+	beyond = "scope"                     // its reason, where something is there and not for the asker
 )
 
 // route is a row of the table.
@@ -103,6 +110,11 @@ var table = []route{
 	{fiber.MethodPost, "/console/escrows", access.KeysEscrow, (*Handler).askEscrow},
 	{fiber.MethodGet, "/console/certificates", access.DisposalRead, (*Handler).certificates},
 	{fiber.MethodGet, "/console/certificates/:number", access.DisposalRead, (*Handler).certificate},
+	{fiber.MethodGet, "/console/board", access.BoardRead, (*Handler).board},
+	{fiber.MethodGet, "/console/units", access.UnitsRead, (*Handler).units},
+	{fiber.MethodGet, "/console/units/:id", access.UnitsRead, (*Handler).unit},
+	{fiber.MethodGet, "/console/doors", access.DoorsRead, (*Handler).doors},
+	{fiber.MethodGet, "/console/ledger", access.LedgerRead, (*Handler).ledger},
 }
 
 // Routes registers the table. A row whose need is neither public nor some
@@ -176,16 +188,20 @@ func (h *Handler) pass(c *call, r route) (answer, error) {
 		return answer{}, errForm
 	}
 	if !c.by.May(r.need) {
-		return answer{}, h.deny(c, r)
+		return answer{}, h.deny(c, r, string(access.RulePermission))
 	}
-	return r.handle(h, c)
+	a, err := r.handle(h, c)
+	if errors.Is(err, store.ErrOutOfScope) {
+		return answer{}, h.deny(c, r, beyond)
+	}
+	return a, err
 }
 
 // deny writes the attempt down and answers as if there were nothing here.
-func (h *Handler) deny(c *call, r route) error {
+func (h *Handler) deny(c *call, r route, reason string) error {
 	_, err := h.Trail.Append(c.ctx, audit.Event{
 		Actor: c.by.User(), Action: denied, Object: audit.Object{Kind: "route", ID: r.method + " " + r.path},
-		Outcome: string(access.Refused), Reason: string(access.RulePermission),
+		Outcome: string(access.Refused), Reason: reason,
 	})
 	if err != nil {
 		return fmt.Errorf("record a refusal: %w", err)

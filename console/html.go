@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -63,6 +64,17 @@ var funcs = template.FuncMap{
 			return name
 		}
 		return o
+	},
+	// name is a value of ours as officials read it.
+	"name": func(of string, value any) string {
+		s := fmt.Sprint(value)
+		return cmp.Or(names[of][s], s)
+	},
+	"when": func(i instant) string {
+		if i.IsZero() {
+			return ""
+		}
+		return time.Time(i).In(venue.Zone).Format("01-02 15:04:05")
 	},
 	"at": func(t time.Time) string { return t.In(venue.Zone).Format("2006-01-02 15:04:05") },
 	"roles": func() (list []access.Role) { // those that have accounts

@@ -67,6 +67,19 @@ var certificateNames = map[string]string{"purge": "数据销毁", "sunset": "平
 
 var outcomeNames = map[string]string{"allowed": "允许", "refused": "拒绝", "proposed": "待批"}
 
+// names are values of ours by what they are of.
+var names = map[string]map[string]string{
+	"state":   {"reported": "已报", "late": "迟报", "missing": "未报", "exempt": "免报", "covered": "由上级统报"},
+	"verdict": {"none": "无可比", "pending": "待核", "consistent": "一致", "over": "偏多", "under": "偏少"},
+	"duty":    {"reports": "自行上报", "covered": "由上级统报", "exempt": "免报"},
+	"status":  {"blank": "空白", "pending": "待审", "active": "在用", "incomplete": "待补全", "suspended": "停用", "closed": "注销"},
+	"category": {"0": "未分类", "1": "机构和工商户", "2": "重点场所", "3": "交通和人群流动场所", "4": "大型场所内的功能单元",
+		"5": "小场所", "6": "其他公共场所"},
+	"message":  {"onetap": "一键确认", "reminder": "提醒", "digest": "日报", "difference": "核查", "alarm": "预警"},
+	"channel":  {"wecom_robot": "群", "wecom_app": "企业微信", "service_account": "服务号"},
+	"delivery": {"pending": "待发", "sent": "已发", "dead": "未送达", "dropped": "已取消"},
+}
+
 var findingNames = map[audit.Kind]string{
 	audit.Edit: "被改动", audit.Removal: "被删除", audit.Reorder: "顺序被改", audit.Truncation: "末尾被截断",
 	audit.ForgedCheckpoint: "检查点系伪造", audit.MissingCheckpoint: "检查点缺失", audit.UnlinkedChain: "来历不明的记录链",
@@ -86,6 +99,13 @@ var words = map[string]string{
 	"none": "暂无", "waiting": "已提交，等待另一名安全管理员审批", "issued": "请当面交付以下凭据，离开本页后不再显示",
 	"totp.secret": "动态码密钥", "totp.url": "验证器链接", "back": "返回", "refused": "未能办理",
 	"actor": "操作人", "action": "行为", "object": "对象", "outcome": "结果", "reason": "原因", "details": "详情",
+	"board": "报送看板", "units": "单位", "doors": "场所码", "ledger": "台账", "unit.name": "单位", "day.before": "前一日", "day.after": "后一日",
+	"due": "应报", "reported": "已报", "late": "迟报", "missing": "未报", "exempt": "免报", "covered": "由上级统报", "doubtful": "待核", "awaiting": "更正待批", "total": "上报合计",
+	"report": "上报", "raw": "原始", "effective": "有效", "people": "人数", "few": "不足5人", "verdict": "核查",
+	"board.hint": "原始、有效、人数为平台记录：已报的取判定时的数，未报的取截至目前的数。人数不足5人的不显示具体数。",
+	"short":      "简称", "uscc": "统一社会信用代码", "headcount": "在册人数", "duty": "报送方式", "until": "截至", "above": "上级单位", "below": "下级单位",
+	"venue": "场所", "door": "出入口", "code": "场所码", "type": "类型", "address": "地址", "sentinel": "哨点",
+	"towards": "发往", "about": "涉及单位", "attempts": "次数", "message.late": "迟发", "whole.group": "全群",
 	"logout.everywhere": "退出全部登录", "audit.verify": "校验审计记录", "audit.export": "导出审计记录", "audit.export.hint": "一次不超过31天",
 	"verified.sound": "未发现改动", "verified.found": "发现异常，请保留现场并报告", "verified.rows": "记录", "verified.chains": "记录链", "verified.checkpoints": "检查点",
 	"verified.unvouched": "尚无检查点担保的记录", "verified.dropped": "期满销毁的记录链", "verified.findings": "异常", "verified.kind": "异常类别", "verified.where": "位置",
@@ -102,7 +122,7 @@ var words = map[string]string{
 
 var invalidWords = map[string]string{
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
-	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "object": "对象", "after": "分页位置", "key": "密钥", "totp": "动态码",
+	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "object": "对象", "after": "分页位置", "before": "分页位置", "day": "日期", "key": "密钥", "totp": "动态码",
 	"through": "销毁截止日期", "confirm": "平台域名或区划代码", "custodian": "公钥指纹", "days": "保管天数", "subject": "内容", "reason": "理由",
 }
 

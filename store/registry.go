@@ -317,7 +317,11 @@ func (r *Registry) UnitNames(ctx context.Context) (map[venue.UnitID][]string, er
 
 // Doors lists every door with its place, in the order of the codes.
 func (r *Registry) Doors(ctx context.Context) ([]checkin.Place, error) {
-	rows, err := r.doors.All(ctx, Query{})
+	return r.doorsOf(ctx, Query{})
+}
+
+func (r *Registry) doorsOf(ctx context.Context, q Query) ([]checkin.Place, error) {
+	rows, err := r.doors.All(ctx, q)
 	if err != nil {
 		return nil, err
 	}

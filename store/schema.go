@@ -8,7 +8,8 @@ import (
 
 // The collections. A document's id is named with each.
 var (
-	Units        = Schema{Name: "units", Indexes: []Index{{Name: "parent", Fields: []string{"parent"}}, {Name: "group", Fields: []string{"group"}}}}                  // UnitID → venue.Unit
+	Units = Schema{Name: "units", Indexes: []Index{ // UnitID → venue.Unit
+		{Name: "parent", Fields: []string{"parent"}}, {Name: "group", Fields: []string{"group"}}, {Name: "division", Fields: []string{"division"}}}}
 	Groups       = Schema{Name: "groups"}                                                                                                                             // GroupID → venue.Group
 	Venues       = Schema{Name: "venues", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}}}                                                                 // VenueID → venue.Venue
 	Doors        = Schema{Name: "doors", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}, {Name: "name", Fields: []string{"venue", "name"}, Unique: true}}} // Code → venue.Door
@@ -20,7 +21,7 @@ var (
 	BindCodeRows = Schema{Name: "bind_codes", Indexes: []Index{{Name: "expires", Fields: []string{"expires"}}}}                                                       // keyed hash of the code → BindCodeRow
 	Reports      = Schema{Name: "reports", Indexes: []Index{{Name: "day", Fields: []string{"day", "unit"}}}}                                                          // unit:day → venue.Report
 	Stages       = Schema{Name: "stages"}                                                                                                                             // day:stage → StageRow
-	Outbox       = Schema{Name: "outbox", Indexes: []Index{{Name: "due", Fields: []string{"state", "due"}}}}                                                          // message id → OutboxRow
+	Outbox       = Schema{Name: "outbox", Indexes: []Index{{Name: "due", Fields: []string{"state", "due"}}, {Name: "posted", Fields: []string{"posted"}}}}            // message id → OutboxRow
 	Callbacks    = Schema{Name: "callbacks", Indexes: []Index{{Name: "at", Fields: []string{"at"}}}}                                                                  // channel:msgid → CallbackRow
 	Rechecks     = Schema{Name: "rechecks", Indexes: []Index{{Name: "at", Fields: []string{"at"}}}}                                                                   // scan id → RecheckRow
 	Meta         = Schema{Name: "meta"}                                                                                                                               // name → MetaRow

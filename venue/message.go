@@ -25,7 +25,7 @@ type Message struct {
 	// Late marks a stage sent after its time, because nobody ran: 迟发.
 	Late bool
 
-	Units   []UnitMention // reminder: who is missing; one tap: who may confirm
+	Units   []UnitMention // reminder: who is missing; one tap: who may confirm; difference, alarm: whose it is
 	Digest  *Digest
 	Verdict *VerdictFacts
 	Alarm   *AlarmFacts

@@ -1,6 +1,9 @@
 package venue
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // ScopeKind is how a role sees the city.
 type ScopeKind uint8
@@ -14,8 +17,8 @@ const (
 )
 
 // Scope is the part of the city that a login may know of. No repository answers
-// without one, and what lies outside it is not found. Nobody can read, change or
-// store what is inside; the zero Scope covers nothing.
+// without one, and what lies outside it is not found. Nobody can change or store
+// what is inside; the zero Scope covers nothing.
 type Scope struct {
 	kind      ScopeKind
 	divisions []Division
@@ -62,6 +65,29 @@ func (s Scope) CoversDivision(d Division) bool {
 // CoversSector tells whether everything of a sector in d may be known.
 func (s Scope) CoversSector(d Division, sector string) bool {
 	return s.CoversDivision(d) || s.kind == ScopeSector && s.reaches(d) && s.oversees(sector)
+}
+
+// Reach is where a repository looks, so that it need not look everywhere: at the
+// one unit of a unit's scope, or where division codes begin like one of stems,
+// which are in order and none within another. Only Covers says what may be known
+// of what is found there.
+func (s Scope) Reach() (unit UnitID, stems []string) {
+	if s.kind == ScopeUnit {
+		return s.unit, nil
+	}
+	for _, d := range s.divisions {
+		if stem := d.stem(); stem != "" {
+			stems = append(stems, stem)
+		}
+	}
+	slices.Sort(stems)
+	outer := stems[:0]
+	for _, stem := range stems { // what lies within another comes right behind it
+		if n := len(outer); n == 0 || !strings.HasPrefix(stem, outer[n-1]) {
+			outer = append(outer, stem)
+		}
+	}
+	return "", outer
 }
 
 // IsZero tells whether s covers nothing.

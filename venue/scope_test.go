@@ -1,6 +1,9 @@
 package venue
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestScope(t *testing.T) {
 	school := Unit{ID: "u1", Division: "410482001", Sectors: []string{"教育"}}
@@ -59,5 +62,26 @@ func TestScopeIsNotChangedThroughWhatItWasMadeOf(t *testing.T) {
 	divisions[0] = "410000"
 	if s.CoversDivision("410482") {
 		t.Error("a scope grew after it was made")
+	}
+}
+
+func TestReachIsNoLargerThanItMustBe(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		scope Scope
+		unit  UnitID
+		stems []string
+	}{
+		{"the zero scope reaches nothing", Scope{}, "", nil},
+		{"one within another is not looked at twice", NewScope(ScopeTerritory, []Division{"410482003", "410481", "410482000", "410482001002"}, nil, ""), "", []string{"410481", "410482"}},
+		{"neighbours stay two", NewScope(ScopeSector, []Division{"410482002", "410482001"}, []string{"教育"}, ""), "", []string{"410482001", "410482002"}},
+		{"a province", NewScope(ScopeTerritory, []Division{"410400", "410000"}, nil, ""), "", []string{"41"}},
+		{"what is not a division", NewScope(ScopeTerritory, []Division{"", "9", "410482"}, nil, ""), "", []string{"410482"}},
+		{"a unit", NewScope(ScopeUnit, []Division{"410482"}, nil, "u1"), "u1", nil},
+	} {
+		unit, stems := c.scope.Reach()
+		if unit != c.unit || !slices.Equal(stems, c.stems) {
+			t.Errorf("%s: %q, %q", c.name, unit, stems)
+		}
 	}
 }

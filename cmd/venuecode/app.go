@@ -103,10 +103,6 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 	if a.trail, err = a.openTrail(); err != nil {
 		return nil, err
 	}
-	desk, err := a.officialsDoor()
-	if err != nil {
-		return nil, err
-	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.registry = store.NewRegistry(a.engine, machine)
@@ -121,6 +117,10 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 	reporting := store.NewReporting(a.engine, a.vault)
 	service, stages := a.daily(reporting)
 	a.reports, a.stages = service, stages
+	desk, err := a.officialsDoor()
+	if err != nil {
+		return nil, err
+	}
 	outbox := a.notifier(platforms, stages, metrics)
 	service.Outbox = outbox
 	if clock.Mode() == schedule.Real {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,11 +19,12 @@ import (
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/console"
 	"github.com/venuecode/venuecode/internal/city"
+	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 )
 
-// officialsDoor wires accounts and the console.
+// officialsDoor wires accounts and the console, over what is open already.
 func (a *app) officialsDoor() (*console.Handler, error) {
 	officials, err := access.New(access.Options{
 		Docs: a.engine, Sealer: a.vault, Blinder: a.vault, Auditor: auditor{a.trail}, Random: random, Civil: a.clock, Machine: machine,
@@ -32,7 +34,8 @@ func (a *app) officialsDoor() (*console.Handler, error) {
 	}
 	a.officials = officials
 	return &console.Handler{
-		Access: officials, Trail: a.trail, Proof: proof{a.trail, a}, Keys: officeKeys{a.vault, a}, Machine: machine, Insecure: a.config.Test,
+		Access: officials, Trail: a.trail, Proof: proof{a.trail, a}, Keys: officeKeys{a.vault, a}, Machine: machine,
+		Office: store.NewOffice(a.engine, a.registry), Boards: a.reports, Clock: a.clock, Insecure: a.config.Test,
 	}, nil
 }
 
@@ -242,12 +245,17 @@ func (a *app) demoLogins(ctx context.Context, town *city.City, world string) ([]
 	return logins, nil
 }
 
-// demoGrant lets an official see the whole city, or its first sector.
+// demoGrant lets an official see the whole city; the township's the first town
+// that has a unit, the regulator the first sector.
 func demoGrant(r access.Role, town *city.City) access.Grant {
 	g := access.Grant{Roles: []access.Role{r}}
 	switch r.View() {
 	case venue.ScopeTerritory:
 		g.Divisions = []venue.Division{town.Division}
+		i := slices.IndexFunc(town.Units, func(u city.Unit) bool { return u.Division != "" })
+		if r == access.RoleTownship && i >= 0 {
+			g.Divisions[0] = town.Units[i].Division
+		}
 	case venue.ScopeSector:
 		g.Divisions, g.Sectors = []venue.Division{town.Division}, []string{"机关"}
 		for _, u := range town.Units {

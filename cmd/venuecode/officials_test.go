@@ -54,6 +54,15 @@ func TestOfficialsOfTheDemoLogInAndTheirSecretsStayOut(t *testing.T) {
 	for _, role := range strings.Fields("township regulator checker signer tracer approver auditor sysadmin secadmin") {
 		want(t, role+" has a login", roles[role], true)
 	}
+	seen := map[string]int{}
+	for _, user := range []string{"checker", "township", "regulator"} {
+		var board struct{ Rows []struct{ Unit string } }
+		here.ask(http.MethodGet, "/console/board", tokens[user], "").json(t, &board)
+		seen[user] = len(board.Rows)
+	}
+	if all := len(here.view.Units); seen["checker"] != all || seen["township"] == 0 || seen["township"] >= all || seen["regulator"] == 0 || seen["regulator"] >= all {
+		t.Errorf("of %d units officials see %v", len(here.view.Units), seen)
+	}
 	for _, c := range []struct{ user, method, path, template, body string }{
 		{"secadmin", "GET", "/console/accounts", "", ""},
 		{"secadmin", "POST", "/console/accounts", "", `{"user":"new.signer","name":"新","roles":["signer"],"divisions":["419981"]}`},
@@ -74,6 +83,15 @@ func TestOfficialsOfTheDemoLogInAndTheirSecretsStayOut(t *testing.T) {
 		{"regulator", "GET", "/console", "", ""},
 		{"tracer", "GET", "/console/audit", "", ""},
 		{"nobody", "GET", "/console/audit", "", ""},
+		{"township", "GET", "/console/board?day=2022-05-18", "/console/board", ""},
+		{"nobody", "GET", "/console/board", "", ""},
+		{"sysadmin", "GET", "/console/board", "", ""},
+		{"township", "GET", "/console/units", "", ""},
+		{"checker", "GET", "/console/units/" + here.view.Units[0].ID, "/console/units/{id}", ""},
+		{"township", "GET", "/console/units/" + here.view.Units[0].ID, "/console/units/{id}", ""},
+		{"checker", "GET", "/console/doors?unit=" + here.view.Units[0].ID, "/console/doors", ""},
+		{"checker", "GET", "/console/doors", "", ""},
+		{"checker", "GET", "/console/ledger", "", ""},
 	} {
 		if c.template == "" {
 			c.template = c.path

@@ -62,7 +62,11 @@ func (d openDocument) check(schema object, value any, at string) (faults []strin
 			}
 			faults = append(faults, d.check(target, value, at)...)
 		case "type":
-			if arg != typeOf(value) && (arg != "number" || typeOf(value) != "integer") {
+			may, several := arg.([]any)
+			if !several {
+				may = []any{arg}
+			}
+			if is := typeOf(value); !slices.ContainsFunc(may, func(t any) bool { return t == any(is) || t == "number" && is == "integer" }) {
 				wrong("is a %s, want %v", typeOf(value), arg)
 			}
 		case "const":
@@ -176,6 +180,7 @@ func TestSchemaChecksCanFail(t *testing.T) {
 		{`{"type":"integer"}`, `1`, `1.5`},
 		{`{"type":"number"}`, `1`, `"1"`},
 		{`{"type":"boolean"}`, `true`, `null`},
+		{`{"type":["integer","null"]}`, `null`, `"1"`},
 		{`{"type":"array","items":{"type":"string"}}`, `["a"]`, `["a",1]`},
 		{`{"type":"array","maxItems":1}`, `[1]`, `[1,2]`},
 		{`{"type":"object","properties":{"a":{"type":"string"}}}`, `{"a":"b"}`, `{"a":1}`},

@@ -149,6 +149,13 @@ func TestEachRuleCanFail(t *testing.T) {
 		{"the program may ask", "cmd/venuecode", "a.go", `import "time"; var _ = time.Now`, ""},
 		{"a test may sleep", "bot", "a_test.go", `import "time"; func f() { time.Sleep(1) }`, ""},
 		{"a door makes its own scope", "console", "a.go", `import "` + ours + `venue"; var _ = venue.NewScope`, "scope"},
+		{"the console reads by scope", "console", "a.go", `import "` + ours + `store"; var _ *store.Office`, ""},
+		{"the console opens the registry", "console", "a.go", `import "` + ours + `store"; var _ = store.NewRegistry`, "office"},
+		{"the console takes an engine", "console", "a.go", `import "` + ours + `store"; func f(e store.Engine) {}`, "office"},
+		{"under another name", "console", "a.go", `import s "` + ours + `store"; var _ s.Documents`, "office"},
+		{"under no name", "console", "a.go", `import . "` + ours + `store"; var _ Documents`, "office"},
+		{"a test of the console may", "console", "a_test.go", `import "` + ours + `store"; var _ = store.NewRegistry`, ""},
+		{"another door may", "bot", "a.go", `import "` + ours + `store"; var _ = store.NewRegistry`, ""},
 		{"access makes scopes", "access", "a.go", `import "` + ours + `venue"; var _ = venue.NewScope`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -108,7 +108,7 @@ type fault struct {
 
 // faults are the rules that a file breaks.
 func faults(f file) []fault {
-	return slices.Concat(importFaults(f), nameFaults(f), clockFaults(f), scopeFaults(f))
+	return slices.Concat(importFaults(f), nameFaults(f), clockFaults(f), scopeFaults(f), officeFaults(f))
 }
 
 func importFaults(f file) (found []fault) {
@@ -166,30 +166,39 @@ func clockFaults(f file) (found []fault) {
 	if f.test || !clockless(f.pkg) {
 		return nil
 	}
-	var local string // what this file calls package time
+	for _, name := range mentions(f, "time") {
+		if name == "." || slices.Contains(clockCalls, name) {
+			found = append(found, fault{"clock", fmt.Sprintf("%s/%s uses time.%s: take a venue.Clock", f.pkg, f.name, name)})
+		}
+	}
+	return found
+}
+
+// mentions are the names of a package that a file uses, "." if it imports the
+// package under no name. A mention is enough: a function passed on as a value is
+// called elsewhere.
+func mentions(f file, target string) (names []string) {
+	var local string // what this file calls the package
 	for _, spec := range f.ast.Imports {
-		if spec.Path.Value == `"time"` {
-			local = "time"
+		if spec.Path.Value == strconv.Quote(target) {
+			local = path.Base(target)
 			if spec.Name != nil {
 				local = spec.Name.Name
 			}
 		}
 	}
 	if local == "." {
-		return []fault{{"clock", fmt.Sprintf("%s/%s imports time under no name", f.pkg, f.name)}}
+		return []string{"."}
 	}
-	// A mention is enough: a function passed on as a value is called elsewhere.
 	ast.Inspect(f.ast, func(n ast.Node) bool {
-		s, ok := n.(*ast.SelectorExpr)
-		if !ok {
-			return true
-		}
-		if x, ok := s.X.(*ast.Ident); ok && local != "" && x.Name == local && slices.Contains(clockCalls, s.Sel.Name) {
-			found = append(found, fault{"clock", fmt.Sprintf("%s/%s uses time.%s: take a venue.Clock", f.pkg, f.name, s.Sel.Name)})
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && local != "" && x.Name == local {
+				names = append(names, s.Sel.Name)
+			}
 		}
 		return true
 	})
-	return found
+	return names
 }
 
 // scopeFaults: what somebody may see comes from a login that was checked, and
@@ -204,6 +213,23 @@ func scopeFaults(f file) (found []fault) {
 		}
 		return true
 	})
+	return found
+}
+
+// officeNames are what the console may use of package store: the Office, and
+// rows that hold nothing of the city. Everything else there answers without
+// asking for a scope.
+var officeNames = []string{"Office", "ErrOutOfScope", "LedgerLine", "EscrowRow"}
+
+func officeFaults(f file) (found []fault) {
+	if f.test || f.pkg != "console" {
+		return nil
+	}
+	for _, name := range mentions(f, module+"/store") {
+		if !slices.Contains(officeNames, name) {
+			found = append(found, fault{"office", fmt.Sprintf("%s/%s uses store.%s: officials read by way of store.Office", f.pkg, f.name, name)})
+		}
+	}
 	return found
 }
 

@@ -5,6 +5,7 @@ package city
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -49,16 +50,17 @@ type City struct {
 
 // Unit is a unit of the file, with its people and places.
 type Unit struct {
-	Name      string        `yaml:"name"`
-	Short     string        `yaml:"short"`
-	Group     venue.GroupID `yaml:"group"`
-	Duty      venue.Duty    `yaml:"duty"`
-	Reason    string        `yaml:"reason"`
-	Headcount int           `yaml:"headcount"`
-	Sectors   []string      `yaml:"sectors"`
-	Parent    string        `yaml:"parent"` // another unit's name
-	Staff     []Staff       `yaml:"staff"`
-	Venues    []Venue       `yaml:"venues"`
+	Name      string         `yaml:"name"`
+	Short     string         `yaml:"short"`
+	Group     venue.GroupID  `yaml:"group"`
+	Division  venue.Division `yaml:"division"` // left out: the city's
+	Duty      venue.Duty     `yaml:"duty"`
+	Reason    string         `yaml:"reason"`
+	Headcount int            `yaml:"headcount"`
+	Sectors   []string       `yaml:"sectors"`
+	Parent    string         `yaml:"parent"` // another unit's name
+	Staff     []Staff        `yaml:"staff"`
+	Venues    []Venue        `yaml:"venues"`
 }
 
 // Staff is somebody with a WeCom account.
@@ -144,6 +146,9 @@ func (c *City) validate() error {
 		if u.Duty != venue.DutyReports && u.Duty != venue.DutyCovered && u.Duty != venue.DutyExempt {
 			fault("unit %s: duty %q is not reports, covered or exempt", u.Name, u.Duty)
 		}
+		if u.Division != "" {
+			division(u.Name, u.Division)
+		}
 		for _, s := range u.Staff {
 			user(s)
 		}
@@ -190,7 +195,7 @@ func (c *City) Registered(random io.Reader, since time.Time, webhook func(venue.
 	}
 	for _, u := range c.Units {
 		unit := venue.Unit{
-			ID: c.UnitID(u.Name), Name: u.Name, ShortName: u.Short, Division: c.Division,
+			ID: c.UnitID(u.Name), Name: u.Name, ShortName: u.Short, Division: cmp.Or(u.Division, c.Division),
 			Sectors: u.Sectors, Headcount: u.Headcount, Group: u.Group, Duty: u.Duty, DutyReason: u.Reason,
 		}
 		if u.Parent != "" {

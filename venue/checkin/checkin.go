@@ -297,6 +297,7 @@ func (a Alarms) Raise(ctx context.Context, place Place, scan venue.Scan, recheck
 			ID: "alarm:" + scan.Key.ID() + ":" + account.Key(), Kind: venue.MessageAlarm,
 			To:  venue.Recipient{Channel: account.Channel, ID: account.ID},
 			Due: a.Clock.Now(), Day: venue.DayOf(scan.At),
+			Units: []venue.UnitMention{{Unit: place.Door.Unit}},
 			Alarm: &venue.AlarmFacts{
 				Venue: place.Venue.Name, Door: place.Door.Name, Address: place.Venue.Address,
 				At: scan.At, ScanID: scan.Key.ID(), Recheck: recheck,

@@ -361,7 +361,7 @@ func TestARedScanAlarmsManagersAndTerritoryOnceWithoutNaming(t *testing.T) {
 		t.Fatalf("posted %v, want one to the manager and one to the officer", w.posts)
 	}
 	for _, m := range w.posted {
-		if m.Kind != venue.MessageAlarm || m.Alarm == nil || m.Alarm.Recheck || m.Alarm.Venue != "青禾市民中心" || m.Due.After(noon) || m.Day != venue.DayOf(noon) {
+		if m.Kind != venue.MessageAlarm || m.Alarm == nil || len(m.Units) != 1 || m.Units[0].Unit != "unit" || m.Alarm.Recheck || m.Alarm.Venue != "青禾市民中心" || m.Due.After(noon) || m.Day != venue.DayOf(noon) {
 			t.Errorf("message %+v", m)
 		}
 		if to := m.To.ID; to != "manager" && to != "officer of 419981001" {

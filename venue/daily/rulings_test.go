@@ -760,7 +760,7 @@ func TestTheDifferenceGoesToTheReporterAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := w.messages[0]
-		if m.To != c.to || m.Kind != venue.MessageDifference || m.Verdict.Result.Verdict != venue.VerdictUnder || m.Verdict.Reported != 9 || m.Verdict.Unit != "单位A" {
+		if m.To != c.to || m.Kind != venue.MessageDifference || m.Verdict.Result.Verdict != venue.VerdictUnder || m.Verdict.Reported != 9 || m.Verdict.Unit != "单位A" || len(m.Units) != 1 || m.Units[0].Unit != "A" {
 			t.Errorf("from %v: %+v %+v", c.from, m, m.Verdict)
 		}
 	}

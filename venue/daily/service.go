@@ -268,11 +268,12 @@ func (s *Service) tell(ctx context.Context, unit venue.Unit, r venue.Report, i i
 		to.Channel = venue.ChannelWeComApp // the same userid, without the group
 	}
 	err := s.Outbox.Post(ctx, venue.Message{
-		ID:   fmt.Sprintf("difference:%s:%s:%d:%d", r.Day, r.Unit, i, len(e.Judged)-1),
-		Kind: venue.MessageDifference,
-		To:   to,
-		Due:  result.At,
-		Day:  r.Day,
+		ID:    fmt.Sprintf("difference:%s:%s:%d:%d", r.Day, r.Unit, i, len(e.Judged)-1),
+		Kind:  venue.MessageDifference,
+		To:    to,
+		Due:   result.At,
+		Day:   r.Day,
+		Units: []venue.UnitMention{{Unit: unit.ID, Name: unit.Name}},
 		Verdict: &venue.VerdictFacts{
 			Unit: unit.Name, Window: r.Window, Kind: e.Kind,
 			Reported: e.Count, Late: r.Late, Result: result,
