@@ -8,10 +8,6 @@ import (
 	"github.com/venuecode/venuecode/venue"
 )
 
-// DefaultQuota is how many identities one account may reveal on a civil day
-// (policy).
-const DefaultQuota = 50
-
 // Quota caps what an account may reveal in a day, across all processes.
 type Quota struct {
 	rows  store.Collection[store.OfficialQuotaRow]

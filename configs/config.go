@@ -45,6 +45,7 @@ type Config struct {
 	Vault     Vault     `koanf:"vault"`
 	Retention Retention `koanf:"retention"`
 	Audit     Audit     `koanf:"audit"`
+	Officials Officials `koanf:"officials"`
 	Limits    Limits    `koanf:"limits"`
 }
 
@@ -259,6 +260,11 @@ type Audit struct {
 type Push struct {
 	URL    string `koanf:"url"`
 	Secret Secret `koanf:"secret"`
+}
+
+// Officials is what an account may do.
+type Officials struct {
+	RevealsPerDay int `koanf:"reveals_per_day" range:"1..200"`
 }
 
 // Limits are the largest request bodies, in bytes.

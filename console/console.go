@@ -43,15 +43,16 @@ type Trail interface {
 
 // Handler serves the console. All fields are required but Insecure.
 type Handler struct {
-	Access   *access.Service
-	Trail    Trail
-	Proof    Proof
-	Keys     Keys
-	Disposal Disposal
-	Machine  venue.Clock // for how long an answer may take to be read
-	Office   *store.Office
-	Boards   Boards
-	Clock    venue.Clock // civil
+	Access     *access.Service
+	Trail      Trail
+	Proof      Proof
+	Keys       Keys
+	Disposal   Disposal
+	Identities Identities
+	Machine    venue.Clock // for how long an answer may take to be read
+	Office     *store.Office
+	Boards     Boards
+	Clock      venue.Clock // civil
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool
@@ -115,6 +116,8 @@ var table = []route{
 	{fiber.MethodGet, "/console/units/:id", access.UnitsRead, (*Handler).unit},
 	{fiber.MethodGet, "/console/doors", access.DoorsRead, (*Handler).doors},
 	{fiber.MethodGet, "/console/ledger", access.LedgerRead, (*Handler).ledger},
+	{fiber.MethodGet, "/console/alarms", access.ContactsRead, (*Handler).alarms},
+	{fiber.MethodPost, "/console/reveals", access.RevealIdentity, (*Handler).reveal},
 }
 
 // Routes registers the table. A row whose need is neither public nor some

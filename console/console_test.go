@@ -30,6 +30,7 @@ import (
 	"github.com/venuecode/venuecode/store/embedded"
 	"github.com/venuecode/venuecode/vault"
 	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/daily"
 )
@@ -104,6 +105,8 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	d.h = &Handler{Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Disposal: d.disposal(signer), Machine: d.machine,
 		Office: store.NewOffice(engine, registry), Clock: d.civil,
 		Boards: &daily.Service{Policy: daily.DefaultPolicy(), Registry: registry, Counter: reporting, Reports: reporting, Clock: d.civil}}
+	d.h.Identities = &reveal.Service{Office: d.h.Office, Vault: v, Quota: access.NewQuota(engine, 10, d.civil), Trail: d.trail, Clock: d.civil}
+	redden(t, engine, v)
 	d.app = web.New(web.Options{Name: "test", BodyLimit: 64 << 10, Machine: d.machine, Log: log})
 	d.h.Routes(d.app)
 	if len(roles) == 0 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -59,6 +60,12 @@ var funcs = template.FuncMap{
 	"act":         func(act string) string { return requestNames[act] },
 	"state":       func(state string) string { return requestStates[state] },
 	"certificate": func(kind string) string { return certificateNames[kind] },
+	"purpose": func(p string) string { // refused ones stand as they were asked for
+		return cmp.Or(purposeNames[reveal.Purpose(p)], p)
+	},
+	"purposes": func() []reveal.Purpose { return reveal.Purposes },
+	"health":   func(h venue.Health) string { return healthNames[h] },
+	"decision": func(d venue.Decision) string { return decisionNames[d] },
 	"outcome": func(o string) string {
 		if name, ok := outcomeNames[o]; ok {
 			return name

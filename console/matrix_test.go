@@ -11,6 +11,7 @@ import (
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/vault"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 )
@@ -72,6 +73,8 @@ var samples = []sample{
 	{"GET /console/units/:id", "/console/units/UNIT", "", 200, lists},
 	{"GET /console/doors", "/console/doors?unit=UNIT", "", 200, lists},
 	{"GET /console/ledger", "", "", 200, lists},
+	{"GET /console/alarms", "", "", 200, lists},
+	{"POST /console/reveals", "", `{}`, 422, false},
 	{"POST /console/logout", "", `{}`, 200, false},
 	{"POST /console/logout-everywhere", "", `{}`, 200, false},
 }
@@ -165,6 +168,29 @@ func settle(t *testing.T, engine store.Engine, registry *store.Registry, reporti
 	for _, g := range []string{"group-a", "group-b"} {
 		post(venue.Message{Kind: venue.MessageDigest, To: venue.Recipient{Channel: venue.ChannelRobot, ID: g},
 			Digest: &venue.Digest{MissingNames: []string{all[0].Name, all[2].Name}}}, store.OutboxDead)
+	}
+}
+
+// redden has somebody red at the door of every unit.
+func redden(t *testing.T, engine store.Engine, v *vault.Vault) {
+	t.Helper()
+	at := time.Date(2022, 5, 18, 17, 0, 0, 0, venue.Zone) // behind the deadline: in no count of the day
+	for thing, told := range things {
+		if len(told.tells) < 3 || told.side == "" {
+			continue
+		}
+		key, _, err := v.ScanKey(venue.PersonID{7}, venue.PersonID{7}, at, thing, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		person, err := v.SealPerson(venue.DayOf(at), key, venue.PersonID{7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := engine.Append(t.Context(), []venue.Scan{{Key: key, At: at, Received: at, Unit: venue.UnitID(thing), Person: person,
+			Door: venue.Code(told.tells[len(told.tells)-1]), Health: venue.HealthRed, Decision: venue.Refuse}}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

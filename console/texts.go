@@ -6,6 +6,7 @@ import (
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -18,6 +19,8 @@ var (
 	errSession = &web.Error{Status: fiber.StatusUnauthorized, Code: "unauthorized", Message: "登录已失效，请重新登录"}
 	errForm    = &web.Error{Status: fiber.StatusBadRequest, Code: "form_stale", Message: "页面已过期，请返回刷新后再提交"}
 	errWalking = &web.Error{Status: fiber.StatusTooManyRequests, Code: "audit_busy", Message: "正在校验或导出审计记录，请稍候再试"}
+	errPurpose = &web.Error{Status: fiber.StatusUnprocessableEntity, Code: "purpose_refused", Message: "疫情防控中收集的个人信息仅限用于疫情防控的流行病学调查，任何单位和个人不得用于其他目的（《中华人民共和国个人信息保护法》第六条）"}
+	errQuota   = &web.Error{Status: fiber.StatusTooManyRequests, Code: "quota", Message: "今日可查看身份信息的次数已用完，请明日再办理"}
 )
 
 // rules has a sentence for each rule that can stand against an act which the
@@ -85,6 +88,18 @@ var findingNames = map[audit.Kind]string{
 	audit.ForgedCheckpoint: "检查点系伪造", audit.MissingCheckpoint: "检查点缺失", audit.UnlinkedChain: "来历不明的记录链",
 }
 
+var purposeNames = map[reveal.Purpose]string{
+	reveal.Tracing: "流行病学调查", reveal.AreaCheck: "区域核查", reveal.CrossDistrict: "跨区域协查",
+}
+
+var healthNames = map[venue.Health]string{
+	venue.HealthUnknown: "待核验", venue.HealthGreen: "绿码", venue.HealthYellow: "黄码", venue.HealthRed: "红码",
+}
+
+var decisionNames = map[venue.Decision]string{
+	venue.Admit: "通行", venue.Restrict: "限制", venue.Hold: "待核验", venue.Refuse: "禁止",
+}
+
 // words are the short texts of the pages.
 var words = map[string]string{
 	"site": "场所码管理后台", "login": "登录", "logout": "退出", "home": "首页", "user": "用户名", "password": "口令", "totp": "动态码",
@@ -118,12 +133,18 @@ var words = map[string]string{
 	"from": "起始日期", "to": "截止日期", "search": "查询", "next": "下一页", "object.hint": "类别:编号",
 	"keys": "密钥", "keys.suite": "算法", "keys.epoch": "纪元", "keys.days": "可读日期", "keys.name": "名称", "keys.newest": "当前编号", "keys.kept": "保留数",
 	"keys.rotate": "轮换", "keys.escrows": "有效托管", "keys.made": "制作时间", "keys.expires": "失效时间", "keys.oldest": "最早日期", "keys.approver": "审批人",
+	"alarms": "红码告警", "alarms.day": "日期", "alarms.total": "合计", "alarms.venue": "场所", "alarms.door": "出入口", "alarms.address": "地址",
+	"alarms.unit": "单位", "alarms.health": "健康码", "alarms.decision": "处置",
+	"reveal": "查看身份信息", "reveal.identity": "身份信息", "purpose": "用途", "case": "案件编号",
+	"reveal.rule":   "仅限疫情防控的流行病学调查使用。用途、原因和案件编号先记入审计再显示身份信息。",
+	"reveal.reason": "4至200字，不得填写证件号码或手机号", "reveal.case": "如 汝流调〔2022〕17号",
+	"reveal.id": "证件号码", "reveal.phone": "手机号", "reveal.until": "显示至", "reveal.once": "仅显示这一次，到时自动返回列表",
 }
 
 var invalidWords = map[string]string{
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
 	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "object": "对象", "after": "分页位置", "before": "分页位置", "day": "日期", "key": "密钥", "totp": "动态码",
-	"through": "销毁截止日期", "confirm": "平台域名或区划代码", "custodian": "公钥指纹", "days": "保管天数", "subject": "内容", "reason": "理由",
+	"through": "销毁截止日期", "confirm": "平台域名或区划代码", "custodian": "公钥指纹", "days": "保管天数", "subject": "内容", "reason": "事由", "page": "页码", "case": "案件编号",
 }
 
 var reasonWords = map[string]string{

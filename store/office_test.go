@@ -74,13 +74,19 @@ func newOffice(t *testing.T, e store.Engine) *store.Office {
 			t.Fatal(err)
 		}
 	}
+	scan := venue.Scan{Key: venue.ScanKey{1}, At: noon, Received: noon, Door: "A000000000000001", Unit: "a", Health: venue.HealthRed, Decision: venue.Refuse}
+	if _, err := e.Append(context.Background(), []venue.Scan{scan}); err != nil {
+		t.Fatal(err)
+	}
 	return store.NewOffice(e, r)
 }
 
 // given are the arguments by which something is found, by type.
 var given = map[reflect.Type]reflect.Value{
-	reflect.TypeFor[venue.UnitID](): reflect.ValueOf(venue.UnitID("a")),
-	reflect.TypeFor[int]():          reflect.ValueOf(100),
+	reflect.TypeFor[venue.UnitID]():  reflect.ValueOf(venue.UnitID("a")),
+	reflect.TypeFor[int]():           reflect.ValueOf(100),
+	reflect.TypeFor[venue.Day]():     reflect.ValueOf(venue.DayOf(noon)),
+	reflect.TypeFor[venue.ScanKey](): reflect.ValueOf(venue.ScanKey{1}),
 }
 
 // TestTheOfficeAnswersNobodyWithoutAScope calls every method there is. One whose
@@ -107,6 +113,8 @@ func TestTheOfficeAnswersNobodyWithoutAScope(t *testing.T) {
 					v, instants = reflect.ValueOf(instants[0]), instants[1:]
 				case name == "Units" && j == 2:
 					v = reflect.ValueOf(venue.UnitID("")) // from the beginning
+				case name == "Alarms" && takes.In(j) == reflect.TypeFor[int]() && j == 3:
+					v = reflect.ValueOf(0) // without the first none
 				case !ok:
 					t.Fatalf("%s takes a %s: add one to given", name, takes.In(j))
 				}

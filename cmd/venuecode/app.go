@@ -158,7 +158,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 		return nil, err
 	}
 	staff.Routes(a.web)
-	desk.Disposal = disposal{a}
+	desk.Disposal, desk.Identities = disposal{a}, a.identities()
 	desk.Routes(a.web)
 	a.web.Get("/openapi.json", serveOpenAPI)
 	a.ops = a.operations(metrics)

@@ -21,6 +21,7 @@ import (
 	"github.com/venuecode/venuecode/internal/city"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -59,6 +60,14 @@ func (p proof) Verify(ctx context.Context) (audit.Report, error) {
 	}
 	defer file.Close()
 	return p.app.verifyTrail(ctx, file, nil)
+}
+
+// identities wires the way from a pseudonym to a name.
+func (a *app) identities() *reveal.Service {
+	return &reveal.Service{
+		Office: store.NewOffice(a.engine, a.registry), Vault: a.vault, People: a.people,
+		Quota: access.NewQuota(a.engine, a.config.Officials.RevealsPerDay, a.clock), Trail: a.trail, Clock: a.clock,
+	}
 }
 
 // auditor writes what happens to accounts into the trail.

@@ -48,6 +48,8 @@ var imports = []rule{
 	{of: []string{"platform", "health", "vault", "vault/audit", "access", "sheet", "poster"},
 		never: slices.Concat(doors, engines, drivers, jobs, []string{"notifier"}),
 		why:   "one outside service or one craft each"},
+	{of: []string{"vault/reveal"}, ours: []string{"access", "store", "vault", "vault/audit", "venue"}, never: slices.Concat(drivers, servers),
+		why: "the one way to a name knows who asks, what for, and where it is written"},
 	{of: []string{"store", "store/storetest"}, never: slices.Concat(doors, engines, drivers, servers, []string{"notifier"}),
 		why: "the contract does not know who keeps it or who asks"},
 	{of: []string{"store/embedded"}, ours: []string{"store", "venue"}, never: drivers[1:],

@@ -158,7 +158,7 @@ func respond(log *slog.Logger) fiber.ErrorHandler {
 		if status >= 500 {
 			log.Error("request failed", "route", c.Route().Path, "status", status, "error", err)
 		}
-		if status == fiber.StatusServiceUnavailable || status == fiber.StatusTooManyRequests {
+		if status == fiber.StatusServiceUnavailable { // a 429 is a day's quota: seconds change nothing
 			c.Set(fiber.HeaderRetryAfter, "2")
 		}
 		if status == fiber.StatusRequestEntityTooLarge || status == fiber.StatusUnsupportedMediaType {

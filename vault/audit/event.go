@@ -51,10 +51,10 @@ const (
 	maxDetails = 64
 )
 
-// check refuses what must not be in the trail: *venue.Invalid with the reason
+// Check refuses what must not be in the trail: *venue.Invalid with the reason
 // "missing", "length", "shape" (not UTF-8) or "private" (looks like an ID or
 // phone number).
-func (e Event) check() error {
+func (e Event) Check() error {
 	texts := []struct{ field, text string }{
 		{"actor", e.Actor}, {"action", e.Action}, {"object", e.Object.Kind}, {"object", e.Object.ID},
 		{"purpose", e.Purpose}, {"reason", e.Reason}, {"case", e.Case}, {"outcome", e.Outcome},

@@ -166,7 +166,7 @@ func (t *Trail) orphans(ctx context.Context) (found []Head, err error) {
 // the row may be there or not, and nothing is shown. *venue.Invalid if the event
 // may not be in the trail.
 func (t *Trail) Append(ctx context.Context, e Event) (id string, err error) {
-	if err := e.check(); err != nil {
+	if err := e.Check(); err != nil {
 		return "", fmt.Errorf("append to audit trail: %w", err)
 	}
 	c, err := t.take(ctx)
