@@ -61,9 +61,11 @@ type app struct {
 	stages    *daily.Stages
 
 	web, ops *fiber.App
-	control  *control
-	url      string
-	opsURL   string
+	// Both once it serves.
+	visitors, operators *listening
+	control             *control
+	url                 string
+	opsURL              string
 
 	ready   atomic.Bool
 	ended   chan struct{} // closed by end: the platform is over, and who serves it stops
@@ -492,16 +494,9 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 
 	ctx, a.stop = context.WithCancel(ctx)
 	a.workers.Go(func() { a.runner.Loop(ctx) })
-	a.workers.Go(func() { a.logEnd("web", a.web.Listener(listener)) })
-	a.workers.Go(func() { a.logEnd("operations", a.ops.Listener(ops)) })
+	a.visitors, a.operators = listen(a.web, listener, a.log), listen(a.ops, ops, a.log)
 	a.ready.Store(true)
 	return nil
-}
-
-func (a *app) logEnd(what string, err error) {
-	if err != nil {
-		a.log.Error("server ended", "server", what, "error", err)
-	}
 }
 
 // close stops in order: no new visitors, requests under way finish, jobs stop,
@@ -510,14 +505,12 @@ func (a *app) close() error {
 	a.ready.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	errs := []error{a.web.ShutdownWithContext(ctx)}
-	if a.control != nil {
-		errs = append(errs, a.control.close())
-	}
-	if a.stop != nil {
+	var errs []error
+	if a.visitors != nil { // it has served
+		errs = append(errs, a.visitors.end(ctx), a.control.close())
 		a.stop()
+		errs = append(errs, a.operators.end(ctx))
 	}
-	errs = append(errs, a.ops.ShutdownWithContext(ctx))
 	a.workers.Wait()
 	return errors.Join(append(errs, a.trail.Close(ctx), a.engine.Close())...)
 }

@@ -120,9 +120,8 @@ func (b *scanBench) run(ctx context.Context, out, progress io.Writer) (err error
 	if b.sim, err = sim.New(sim.Options{Civil: machine, Machine: machine}); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	simDone := make(chan error, 1)
-	go func() { simDone <- b.sim.App().Listener(listener) }()
-	defer func() { err = errors.Join(err, b.sim.Close(), b.sim.App().Shutdown(), <-simDone) }()
+	simulator := listen(b.sim.App(), listener, slog.New(slog.DiscardHandler))
+	defer func() { err = errors.Join(err, b.sim.Close(), simulator.end(context.Background())) }()
 
 	file, err := b.prepare(ctx, dir, "http://"+listener.Addr().String())
 	if err != nil {

@@ -126,6 +126,8 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, ready func(product, s
 		return errors.Join(err, listener.Close(), simListener.Close())
 	}
 	mover.runner = a.runner
+	endSimulators := func() {}
+	defer func() { endSimulators() }() // after the platform: what it has begun to ask is answered
 	defer func() { err = errors.Join(err, a.close()) }()
 	if err := a.settleDemo(ctx, town, simulator); err != nil {
 		return errors.Join(err, listener.Close(), simListener.Close())
@@ -134,16 +136,17 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, ready func(product, s
 	if err != nil {
 		return errors.Join(err, listener.Close(), simListener.Close())
 	}
-	simDone := make(chan error, 1)
-	go func() { simDone <- simulator.App().Listener(simListener) }()
-	defer func() {
+	simServer := listen(simulator.App(), simListener, log)
+	endSimulators = func() {
 		_ = simulator.Close() // lets hanging calls go, or the shutdown would wait for them
-		ended := simulator.App().ShutdownWithTimeout(time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		ended := simServer.end(ctx)
 		if errors.Is(ended, context.DeadlineExceeded) {
 			ended = nil // a browser that keeps a connection open may; nothing is lost
 		}
-		err = errors.Join(err, ended, <-simDone)
-	}()
+		err = errors.Join(err, ended)
+	}
 	if err := a.serve(ctx, listener); err != nil {
 		return err
 	}
