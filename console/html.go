@@ -63,6 +63,10 @@ var funcs = template.FuncMap{
 	"purpose": func(p string) string { // refused ones stand as they were asked for
 		return cmp.Or(purposeNames[reveal.Purpose(p)], p)
 	},
+	"keyName": func(name string) string {
+		kind, _, _ := strings.Cut(name, "/")
+		return keyNames[kind]
+	},
 	"purposes": func() []reveal.Purpose { return reveal.Purposes },
 	"health":   func(h venue.Health) string { return healthNames[h] },
 	"decision": func(d venue.Decision) string { return decisionNames[d] },

@@ -164,7 +164,7 @@ func TestThePageOfAnIdentityMasksItself(t *testing.T) {
 		t.Errorf("a form from elsewhere: %d", got.status)
 	}
 	auditor := d.login("auditor")
-	if page := d.browse("GET", "/console/audit", auditor, nil); !strings.Contains(page.body, "<td>允许</td><td>流行病学调查</td><td>核实红码人员去向</td><td>2022-017</td>") {
+	if page := d.browse("GET", "/console/audit", auditor, nil); !strings.Contains(page.body, "<td class=\"line\">允许</td><td><div>流行病学调查</div><div>核实红码人员去向</div><div>2022-017</div></td>") {
 		t.Errorf("the audit does not say what for:\n%s", page.body)
 	}
 	d.wantNowhere(t)

@@ -88,6 +88,8 @@ var findingNames = map[audit.Kind]string{
 	audit.ForgedCheckpoint: "检查点系伪造", audit.MissingCheckpoint: "检查点缺失", audit.UnlinkedChain: "来历不明的记录链",
 }
 
+var keyNames = map[string]string{"division": "身份信息", "document": "凭据和资料", "index": "检索", "request": "扫码去重", "session": "居民登录"}
+
 var purposeNames = map[reveal.Purpose]string{
 	reveal.Tracing: "流行病学调查", reveal.AreaCheck: "区域核查", reveal.CrossDistrict: "跨区域协查",
 }
@@ -113,7 +115,7 @@ var words = map[string]string{
 	"list.hint": "多项以空格分隔", "kind": "事项", "by": "申请人", "at": "时间", "was": "原角色", "will": "新角色", "approve": "批准", "reject": "驳回", "withdraw": "撤回",
 	"none": "暂无", "waiting": "已提交，等待另一名安全管理员审批", "issued": "请当面交付以下凭据，离开本页后不再显示",
 	"totp.secret": "动态码密钥", "totp.url": "验证器链接", "back": "返回", "refused": "未能办理",
-	"actor": "操作人", "action": "行为", "object": "对象", "outcome": "结果", "reason": "原因", "details": "详情",
+	"actor": "操作人", "action": "行为", "object": "对象", "outcome": "结果", "why": "用途、事由、案件", "reason": "事由", "details": "详情",
 	"board": "报送看板", "units": "单位", "doors": "场所码", "ledger": "台账", "unit.name": "单位", "day.before": "前一日", "day.after": "后一日",
 	"due": "应报", "reported": "已报", "late": "迟报", "missing": "未报", "exempt": "免报", "covered": "由上级统报", "doubtful": "待核", "awaiting": "更正待批", "total": "上报合计",
 	"report": "上报", "raw": "原始", "effective": "有效", "people": "人数", "few": "不足5人", "verdict": "核查",
