@@ -1,0 +1,285 @@
+package mongo
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/venue"
+)
+
+// A document lies as {_id: id, _rev: revision, its body's fields…}: bodies keep
+// their bytes, and indexes over top-level fields are ordinary ones. No body has
+// fields of these two names.
+const (
+	fieldID  = "_id"
+	fieldRev = "_rev"
+)
+
+type collection struct {
+	*driver.Collection
+	indexes []*index
+}
+
+type index struct{ store.Index }
+
+// declare checks the schemas.
+func declare(db *driver.Database, schemas []store.Schema) (map[string]*collection, error) {
+	declared := map[string]*collection{}
+	good := func(name string) bool { return name != "" && !strings.ContainsAny(name, "\x00$") }
+	for _, s := range schemas {
+		_, scans := dayOf(s.Name)
+		if !good(s.Name) || declared[s.Name] != nil || scans || s.Name == hoursName || s.Name == readyName {
+			return nil, fmt.Errorf("collection %q: not a name, one of the engine's own, or declared twice", s.Name)
+		}
+		c := &collection{Collection: db.Collection(s.Name)}
+		for _, x := range s.Indexes {
+			if !good(x.Name) || len(x.Fields) == 0 || c.index(x.Name) != nil {
+				return nil, fmt.Errorf("index %q of %s: no name, no fields, or declared twice", x.Name, s.Name)
+			}
+			c.indexes = append(c.indexes, &index{x})
+		}
+		declared[s.Name] = c
+	}
+	return declared, nil
+}
+
+func (c *collection) index(name string) *index {
+	for _, x := range c.indexes {
+		if x.Name == name {
+			return x
+		}
+	}
+	return nil
+}
+
+// order is what the index orders by. No two documents of a unique index tie.
+func (x *index) order() []string {
+	if x.Unique {
+		return x.Fields
+	}
+	return append(slices.Clone(x.Fields), fieldID)
+}
+
+// shape is the name of the index at the server. An index that is declared
+// otherwise is another one: processes of both versions find theirs.
+func (x *index) shape() string {
+	unique := ""
+	if x.Unique {
+		unique = "unique "
+	}
+	return fmt.Sprintf("%s: %s%s", x.Name, unique, strings.Join(x.Fields, " "))
+}
+
+func (x *index) model() driver.IndexModel {
+	o := options.Index().SetName(x.shape())
+	if x.Unique {
+		o.SetUnique(true)
+	}
+	return driver.IndexModel{Keys: ascending(x.order()...), Options: o}
+}
+
+// encode is a document as it lies, if it has a place in every index.
+func (c *collection) encode(id string, rev int64, body bson.Raw) (bson.Raw, error) {
+	if err := body.Validate(); err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	for _, reserved := range []string{fieldID, fieldRev} {
+		if _, err := body.LookupErr(reserved); err == nil {
+			return nil, &venue.Invalid{Field: reserved, Reason: "reserved"}
+		}
+	}
+	for _, x := range c.indexes {
+		for _, f := range x.Fields {
+			if _, err := indexed(body, f); err != nil {
+				return nil, err
+			}
+		}
+	}
+	_, doc := bsoncore.AppendDocumentStart(make([]byte, 0, len(body)+len(id)+32))
+	doc = bsoncore.AppendStringElement(doc, fieldID, id)
+	doc = bsoncore.AppendInt64Element(doc, fieldRev, rev)
+	doc = append(doc, body[lengthLen:]...)
+	binary.LittleEndian.PutUint32(doc, uint32(len(doc)))
+	return bson.Raw(doc), nil
+}
+
+const lengthLen = 4 // of the number that a BSON document begins with
+
+// decode takes a document apart. The result shares nothing with doc.
+func decode(doc bson.Raw) (d store.Document, err error) {
+	id, rest, ok := bsoncore.ReadElement(doc[lengthLen:])
+	if !ok || id.Key() != fieldID {
+		return d, errors.New("document without id")
+	}
+	rev, rest, ok := bsoncore.ReadElement(rest)
+	if !ok || rev.Key() != fieldRev {
+		return d, errors.New("document without revision")
+	}
+	if d.ID, ok = id.Value().StringValueOK(); !ok {
+		return d, errors.New("document whose id is no string")
+	}
+	if d.Rev, ok = rev.Value().AsInt64OK(); !ok {
+		return d, errors.New("document whose revision is no number")
+	}
+	d.Body = make(bson.Raw, lengthLen, lengthLen+len(rest))
+	d.Body = append(d.Body, rest...)
+	binary.LittleEndian.PutUint32(d.Body, uint32(len(d.Body)))
+	return d, nil
+}
+
+// indexed is the value of a field that an index orders by.
+func indexed(body bson.Raw, field string) (bson.RawValue, error) {
+	v, err := body.LookupErr(field)
+	if err != nil {
+		return v, &venue.Invalid{Field: field, Reason: "missing"}
+	}
+	switch v.Type {
+	case bson.TypeBoolean, bson.TypeInt32, bson.TypeInt64, bson.TypeDateTime, bson.TypeString, bson.TypeBinary:
+		return v, nil
+	}
+	return v, &venue.Invalid{Field: field, Reason: "type"}
+}
+
+func (e *Engine) collection(name string) (*collection, error) {
+	if c := e.collections[name]; c != nil {
+		return c, nil
+	}
+	return nil, fmt.Errorf("no collection %q is declared", name)
+}
+
+func byID(id string) bson.D { return bson.D{{Key: fieldID, Value: id}} }
+
+func byRev(id string, rev int64) bson.D {
+	return bson.D{{Key: fieldID, Value: id}, {Key: fieldRev, Value: rev}}
+}
+
+// Get reads one document; see store.Documents.
+func (e *Engine) Get(ctx context.Context, collection, id string) (d store.Document, err error) {
+	c, err := e.collection(collection)
+	if err != nil {
+		return d, err
+	}
+	leave, err := e.enter(ctx)
+	if err != nil {
+		return d, err
+	}
+	defer leave()
+	raw, err := c.FindOne(ctx, byID(id)).Raw()
+	if errors.Is(err, driver.ErrNoDocuments) {
+		return d, venue.ErrNotFound
+	}
+	if err != nil {
+		return d, told(ctx, err)
+	}
+	return decode(raw)
+}
+
+// Insert adds a document; see store.Documents.
+func (e *Engine) Insert(ctx context.Context, collection, id string, body bson.Raw) error {
+	c, err := e.collection(collection)
+	if err != nil {
+		return err
+	}
+	doc, err := c.encode(id, 1, body)
+	if err != nil {
+		return err
+	}
+	leave, err := e.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	_, err = c.InsertOne(ctx, doc)
+	return c.told(ctx, err)
+}
+
+// Replace writes over a document; see store.Documents.
+func (e *Engine) Replace(ctx context.Context, collection string, d store.Document) (rev int64, err error) {
+	c, err := e.collection(collection)
+	if err != nil {
+		return 0, err
+	}
+	doc, err := c.encode(d.ID, d.Rev+1, d.Body)
+	if err != nil {
+		return 0, err
+	}
+	leave, err := e.enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	done, err := c.ReplaceOne(ctx, byRev(d.ID, d.Rev), doc)
+	if err != nil {
+		return 0, c.told(ctx, err)
+	}
+	if done.MatchedCount == 0 {
+		return 0, c.missed(ctx, d.ID)
+	}
+	return d.Rev + 1, nil
+}
+
+// Delete removes a document; see store.Documents.
+func (e *Engine) Delete(ctx context.Context, collection, id string, rev int64) error {
+	c, err := e.collection(collection)
+	if err != nil {
+		return err
+	}
+	leave, err := e.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	filter := byID(id)
+	if rev != 0 {
+		filter = byRev(id, rev)
+	}
+	done, err := c.DeleteOne(ctx, filter)
+	if err != nil {
+		return told(ctx, err)
+	}
+	if done.DeletedCount == 0 {
+		return c.missed(ctx, id)
+	}
+	return nil
+}
+
+// missed says why a write of a revision found nothing to write over. The server
+// answers such a write when a majority has what it saw, so this sees it too.
+func (c *collection) missed(ctx context.Context, id string) error {
+	_, err := c.FindOne(ctx, byID(id), options.FindOne().SetProjection(ascending(fieldID))).Raw()
+	if errors.Is(err, driver.ErrNoDocuments) {
+		return venue.ErrNotFound
+	}
+	if err != nil {
+		return told(ctx, err)
+	}
+	return venue.ErrStale
+}
+
+// told is ErrExists for an error that says that the id, or the values of a
+// declared unique index, are taken. Which values is nobody's business.
+func (c *collection) told(ctx context.Context, err error) error {
+	fields, ok := duplicateOf(err)
+	if !ok {
+		return told(ctx, err)
+	}
+	if len(fields) == 0 || slices.Equal(fields, []string{fieldID}) {
+		return venue.ErrExists
+	}
+	for _, x := range c.indexes {
+		if x.Unique && slices.Equal(fields, x.Fields) {
+			return fmt.Errorf("%w under another id with the same %s", venue.ErrExists, x.Name)
+		}
+	}
+	return fmt.Errorf("%s has a unique index that nobody declares, over %q", c.Name(), fields)
+}
