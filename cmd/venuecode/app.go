@@ -29,6 +29,7 @@ import (
 	"github.com/venuecode/venuecode/platform"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/store/embedded"
+	"github.com/venuecode/venuecode/store/mongo"
 	"github.com/venuecode/venuecode/vault"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
@@ -89,12 +90,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 	if a.vault, err = vault.Open(config.KeysDir, rand.Reader, vault.WithSuite(config.Vault.Suite)); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
-	if !config.Embedded() {
-		return nil, errors.New("store: only \"embedded\" is built in; the MongoDB engine is not there yet")
-	}
-	if a.engine, err = embedded.Open(embedded.Options{
-		Dir: filepath.Join(config.DataDir, "store"), Schemas: store.Schemas, Logger: log, Machine: machine,
-	}); err != nil {
+	if a.engine, err = openStore(config, log); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -497,6 +493,19 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	a.visitors, a.operators = listen(a.web, listener, a.log), listen(a.ops, ops, a.log)
 	a.ready.Store(true)
 	return nil
+}
+
+// openStore opens the memory that the configuration names.
+func openStore(config *configs.Config, log *slog.Logger) (store.Engine, error) {
+	if config.Embedded() {
+		return embedded.Open(embedded.Options{
+			Dir: filepath.Join(config.DataDir, "store"), Schemas: store.Schemas, Logger: log, Machine: machine,
+		})
+	}
+	return mongo.Open(context.Background(), mongo.Options{
+		URI: config.Store.Reveal(), Schemas: store.Schemas, Logger: log, Machine: machine,
+		AllowStandalone: config.Test, FullIndexes: config.Test,
+	})
 }
 
 // close stops in order: no new visitors, requests under way finish, jobs stop,

@@ -1,15 +1,56 @@
 package main
 
 import (
+	"context"
+	"crypto/rand"
+	"errors"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/venuecode/venuecode/internal/mongotest"
 )
 
 // TestADay is the afternoon of 18 May as residents, staff and officials live it.
-func TestADay(t *testing.T) {
-	d := quietTown(t)
+func TestADay(t *testing.T) { aDay(t, quietTown(t)) }
+
+// TestADayOnMongoDB is the same day in the other memory.
+func TestADayOnMongoDB(t *testing.T) {
+	t.Run("development server", func(t *testing.T) {
+		aDay(t, startTown(t, demoFlags{clock: halfPastTwo, quiet: true, store: mongotest.Start(t).URI()}))
+	})
+	if uri := os.Getenv("VENUECODE_MONGO"); uri != "" {
+		t.Run("real server", func(t *testing.T) {
+			aDay(t, startTown(t, demoFlags{clock: halfPastTwo, quiet: true, store: scratch(t, uri)}))
+		})
+	}
+}
+
+// scratch is the URI of a database of its own on a server, dropped with the test.
+func scratch(t *testing.T, uri string) string {
+	t.Helper()
+	client, err := driver.Connect(options.Client().ApplyURI(uri))
+	if err != nil {
+		t.Fatal("VENUECODE_MONGO names no server") // err may quote it
+	}
+	name := "venuecode_test_" + rand.Text()
+	t.Cleanup(func() {
+		if err := errors.Join(client.Database(name).Drop(context.Background()), client.Disconnect(context.Background())); err != nil {
+			t.Errorf("drop %s: %T", name, err)
+		}
+	})
+	scheme, rest, _ := strings.Cut(uri, "://")
+	rest, settings, _ := strings.Cut(rest, "?")
+	hosts, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + hosts + "/" + name + "?" + settings
+}
+
+func aDay(t *testing.T, d *town) {
 	people := d.view.Residents
 	wang, li, zhao, qian, sun, zhou, old, guest := people[0], people[1], people[2], people[3], people[4], people[5], people[6], people[7]
 	hall, station := d.doorOf("青禾市民中心"), d.doorOf("青禾汽车客运站") // s001's, and s007's sentinel

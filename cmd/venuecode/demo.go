@@ -54,7 +54,7 @@ func demoCommand() *cobra.Command {
 	fs.StringVar(&f.clock, "clock", "", "the civil clock starts at this instant (RFC 3339) and stands still until moved")
 	fs.Float64Var(&f.speed, "speed", 0, "virtual seconds per real second; 1 alone is the real clock (default: from 14:30 at 60)")
 	fs.BoolVar(&f.quiet, "quiet", false, "no automatic residents or staff: only what you do happens")
-	fs.StringVar(&f.store, "store", "embedded", "the memory: embedded")
+	fs.StringVar(&f.store, "store", "embedded", "the memory: embedded, or mongodb://… of a server that may stand alone")
 	fs.BoolVar(&f.json, "json", false, "one JSON object a line on stdout; the first says where to look")
 	return c
 }

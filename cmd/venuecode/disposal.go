@@ -549,7 +549,7 @@ func (s sunset) run(ctx context.Context) (line []byte, err error) {
 		{"destroying the keys", func() error {
 			return vault.DestroyKeys(s.config.KeysDir, vault.NewFiles(s.config.KeysDir), e.Draft.EpochBefore)
 		}},
-		{"removing the data", s.empty},
+		{"removing the data", func() error { return s.empty(ctx) }},
 		{"signing the certificate", func() error { line, err = s.certify(e); return err }},
 		{"destroying the signing key", func() error { return audit.DestroyKey(s.config.KeysDir) }},
 	} {
@@ -691,8 +691,18 @@ func (a *app) exportAll(ctx context.Context, path string) (sum string, err error
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// empty removes everything from the data folder but what tells of the end.
-func (s sunset) empty() error {
+// empty removes everything from the data folder but what tells of the end, and
+// the memory wherever else it is.
+func (s sunset) empty(ctx context.Context) error {
+	if !s.config.Embedded() {
+		engine, err := openStore(s.config, newLog("warn"))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(engine.(interface{ Drop(context.Context) error }).Drop(ctx), engine.Close()); err != nil {
+			return err
+		}
+	}
 	entries, err := os.ReadDir(s.config.DataDir)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,7 +95,7 @@ func startTown(t *testing.T, f demoFlags) *town {
 		f.data = t.TempDir()
 	}
 	log, out := &record{}, &record{}
-	f.listen, f.simListen, f.store, f.json = "127.0.0.1:0", "127.0.0.1:0", "embedded", true
+	f.listen, f.simListen, f.store, f.json = "127.0.0.1:0", "127.0.0.1:0", cmp.Or(f.store, "embedded"), true
 	f.log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, ready := make(chan error, 1), make(chan struct{})

@@ -91,7 +91,7 @@ func (e *Engine) change(ctx context.Context, changes ...driver.WriteModel) (all 
 		if err != nil {
 			return false, told(ctx, err)
 		}
-		all = all && done.MatchedCount+done.UpsertedCount == int64(len(some))
+		all = all && done.MatchedCount+done.UpsertedCount+done.DeletedCount == int64(len(some))
 	}
 	return all, nil
 }

@@ -173,5 +173,12 @@ func TestAPurgeOfManyDoors(t *testing.T) {
 	if err := e.PurgeCounts(ctx, today+1); err != nil {
 		t.Fatal(err)
 	}
+	counts("counts of a day with a row purged", spans[95:96], 1)
+	if err := e.PurgeDay(ctx, today); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.PurgeCounts(ctx, today+1); err != nil {
+		t.Fatal(err)
+	}
 	counts("counts purged", spans[95:96], 0)
 }

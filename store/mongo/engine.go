@@ -287,6 +287,20 @@ func (e *Engine) Backup(ctx context.Context, _ string, _ func(int64)) error {
 	return fmt.Errorf("backup: %w", store.ErrUnsupported)
 }
 
+// Drop removes the database and all that is in it, for good. Nothing else may be
+// asked of the engine then but Close.
+func (e *Engine) Drop(ctx context.Context) error {
+	leave, err := e.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := told(ctx, e.db.Drop(ctx)); err != nil {
+		return fmt.Errorf("drop the memory: %w", err)
+	}
+	return nil
+}
+
 // Close waits for the writes under way and for readers to take notice, then
 // lets go of the connections. It must not be called from inside an iteration.
 func (e *Engine) Close() error {

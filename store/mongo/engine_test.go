@@ -211,3 +211,28 @@ func TestBothEnginesAgree(t *testing.T) {
 		t.Errorf("counts %v, want %v", got, want)
 	}
 }
+
+func TestADroppedMemoryIsEmpty(t *testing.T) {
+	ctx := t.Context()
+	o := server{uri: mongotest.Start(t).URI(), development: true}.options(database())
+	e := open(t, o)
+	scan := venue.Scan{Key: venue.ScanKey{1}, At: time.UnixMilli(1652846400000), Received: time.UnixMilli(1652846400000), Door: "A000000000000001"}
+	if _, err := e.Append(ctx, []venue.Scan{scan}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Insert(ctx, "plain", "x", storetest.Body(t, bson.D{{Key: "a", Value: 1}})); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // again does no harm
+		if err := e.Drop(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := open(t, o)
+	if _, err := again.Get(ctx, "plain", "x"); !errors.Is(err, venue.ErrNotFound) {
+		t.Errorf("the document: %v", err)
+	}
+	if _, err := again.Scan(ctx, venue.DayOf(scan.At), scan.Key); !errors.Is(err, venue.ErrNotFound) {
+		t.Errorf("the scan: %v", err)
+	}
+}

@@ -248,20 +248,64 @@ func (e *Engine) tallyDay(ctx context.Context, day venue.Day, visit func(door ve
 	return visit(door, &counted)
 }
 
-// PurgeCounts removes the hour counts of the days before a day.
+// PurgeCounts removes the hour counts of the days before one; see store.ScanLog.
+// A day's row with a mark stays, without its counts: whoever is about to write
+// to the hour relies on the mark.
 func (e *Engine) PurgeCounts(ctx context.Context, before venue.Day) error {
-	leave, err := e.enter(ctx)
-	if err != nil {
-		return fmt.Errorf("purge counts: %w", err)
-	}
-	defer leave()
-	ctx, cancel := context.WithTimeout(ctx, longTimeout)
-	defer cancel()
-	_, err = e.hours.DeleteMany(ctx, bson.D{{Key: "y", Value: bson.D{{Key: "$lt", Value: int32(before)}}}})
-	if err != nil {
-		return fmt.Errorf("purge counts: %w", told(ctx, err))
+	if err := e.purgeCounts(ctx, before); err != nil {
+		return fmt.Errorf("purge the counts before %s: %w", before, err)
 	}
 	return nil
+}
+
+func (e *Engine) purgeCounts(ctx context.Context, before venue.Day) error {
+	leave, err := e.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	days, err := e.days(ctx)
+	if err != nil {
+		return err
+	}
+	withRows := bson.A{}
+	for _, day := range days {
+		if day >= before {
+			break
+		}
+		some, err := e.walk(ctx, day, bson.D{}, options.Find().SetLimit(1), func(bson.Raw) (bool, error) { return false, nil })
+		if err != nil {
+			return err
+		}
+		if !some { // the walk was cut short: there is a row
+			withRows = append(withRows, int32(day))
+		}
+	}
+	quiet := e.machine.Now().Add(-settled)
+	b := bulk{e: e, ctx: ctx, again: func(row *hourRow) (driver.WriteModel, error) { return forget(row, quiet), nil }}
+	for row, err := range e.keptWhere(ctx, bson.D{{Key: "y", Value: bson.D{{Key: "$lt", Value: int32(before)}, {Key: "$nin", Value: withRows}}}}) {
+		if err != nil {
+			return err
+		}
+		if err := b.add(row, forget(row, quiet)); err != nil {
+			return err
+		}
+	}
+	return b.flush()
+}
+
+// forget removes a row of counts, or the counts alone if it has been marked
+// since quiet; nil if it is gone.
+func forget(row *hourRow, quiet time.Time) driver.WriteModel {
+	if row.Rev == 0 {
+		return nil // somebody else was faster
+	}
+	for _, at := range row.Marked {
+		if !at.Before(quiet) {
+			return row.change(bson.D{{Key: "$unset", Value: bson.D{{Key: "n", Value: ""}, {Key: "b", Value: ""}, {Key: "p", Value: ""}}}})
+		}
+	}
+	return driver.NewDeleteOneModel().SetFilter(append(byID(row.ID), bson.E{Key: "v", Value: row.Rev}))
 }
 
 // VerifyCounts recounts; see store.ScanLog. Writers go on: an hour that differs
