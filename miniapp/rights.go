@@ -8,8 +8,10 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/checkin"
 )
@@ -85,13 +87,7 @@ func directionWord(d venue.Direction) string {
 	return "unknown"
 }
 
-// What the audit trail says of a look at somebody's identity.
-const (
-	actionReveal   = "identity.reveal"
-	outcomeAllowed = "allowed"
-	detailRole     = "role"
-	accessPage     = 50
-)
+const accessPage = 50
 
 type accessJSON struct {
 	At          string `json:"at"`
@@ -130,7 +126,7 @@ func (h *Handler) accesses(c *fiber.Ctx) error {
 
 func (h *Handler) accessesSince(ctx context.Context, person venue.PersonID, since time.Time, after string) ([]accessJSON, string, error) {
 	rows, more, err := h.Trail.By(ctx, audit.Filter{
-		Object: audit.Object{Kind: audit.KindPerson, ID: h.People.AuditID(person)}, Action: actionReveal, From: since,
+		Object: audit.Object{Kind: audit.KindPerson, ID: h.People.AuditID(person)}, Action: reveal.Action, From: since,
 	}, audit.Page{After: after, Limit: accessPage})
 	if err != nil {
 		return nil, "", err
@@ -138,10 +134,10 @@ func (h *Handler) accessesSince(ctx context.Context, person venue.PersonID, sinc
 	list := make([]accessJSON, 0, len(rows))
 	for _, row := range rows {
 		e := row.Event
-		if e.Outcome != outcomeAllowed {
+		if e.Outcome != string(access.Allowed) {
 			continue
 		}
-		role := e.Details[detailRole]
+		role := e.Details[reveal.DetailRole]
 		list = append(list, accessJSON{
 			At: venue.FormatInstant(e.At), Role: role, RoleName: cmp.Or(roleNames[role], otherRole),
 			Purpose: e.Purpose, PurposeName: cmp.Or(purposeNames[e.Purpose], otherPurpose),

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,12 +17,8 @@ import (
 // official logs one of the demo's officials in.
 func (d *town) official(user string) (token string) {
 	d.t.Helper()
-	logins := demoOnes(d.t, d.data)
-	i := slices.IndexFunc(logins, func(l demoLogin) bool { return l.User == user })
-	if i < 0 {
-		d.t.Fatalf("the demo has no %s", user)
-	}
-	return d.logIn(logins[i].User, logins[i].Password, logins[i].TOTP, 0)
+	token, _ = d.desk(user)
+	return token
 }
 
 // logIn uses the code of a step later than now: each is good once.
@@ -46,7 +41,8 @@ func TestATracerLearnsWhoWasRed(t *testing.T) {
 	red, green := here.view.Residents[0], here.view.Residents[1]
 	here.colour(red.ID, "red")
 	at := here.view.Doors[0]
-	want(t, "the red one", here.scan(here.phone("wechat", red), at, nil).Decision, "refuse")
+	phone := here.phone("wechat", red)
+	want(t, "the red one", here.scan(phone, at, nil).Decision, "refuse")
 	want(t, "the green one", here.scan(here.phone("alipay", green), at, nil).Decision, "admit")
 	tracer, auditor := here.official("tracer"), here.official("auditor")
 
@@ -114,6 +110,10 @@ func TestATracerLearnsWhoWasRed(t *testing.T) {
 	}
 	want(t, "the audit", strings.Join(reveals, "\n"), "tracer allowed tracing "+reason+" "+number+" person\n"+
 		"tracer2 refused tracing handle\ntracer refused law_enforcement purpose")
+	own, _ := here.login("wechat", phone)
+	looks := here.ask(http.MethodGet, "/api/v1/me/accesses", own, "")
+	spec.wantAnswer(t, http.MethodGet, "/api/v1/me/accesses", looks)
+	want(t, "who looked at me", looks.body, `{"accesses":[{"at":"2022-05-18T14:30:00.000+08:00","role":"tracer","role_name":"流调人员","purpose":"tracing","purpose_name":"流行病学调查"}]}`)
 	finder := canary.NewFinder(map[string]string{"name": red.Name, "ID number": red.ID, "phone": red.Phone})
 	if found := finder.Find([]byte(trail + alarms.body + here.log.String() + here.metrics())); len(found) > 0 {
 		t.Errorf("audit, list, log or metrics hold %v", found)
@@ -124,7 +124,8 @@ func TestATracerLearnsWhoWasRed(t *testing.T) {
 // chooses a password.
 func (d *town) secondTracer() (token string) {
 	d.t.Helper()
-	one, two := d.official("secadmin"), d.official("secadmin2")
+	one := d.official("secadmin")
+	two, second := d.desk("secadmin2")
 	var asked struct{ Change string }
 	d.ask(http.MethodPost, "/console/accounts", one, fmt.Sprintf(`{"user":"tracer2","name":"流调二","roles":["tracer"],"divisions":[%q]}`, city.Default().Division)).json(d.t, &asked)
 	var made struct {
@@ -133,7 +134,7 @@ func (d *town) secondTracer() (token string) {
 			TOTP     string `json:"totp_secret"`
 		}
 	}
-	d.ask(http.MethodPost, "/console/changes/"+asked.Change+"/approve", two, `{}`).json(d.t, &made)
+	d.ask(http.MethodPost, "/console/changes/"+asked.Change+"/approve", two, fmt.Sprintf(`{"totp":%q}`, d.code(second, 1))).json(d.t, &made)
 	const password = "a long fresh sentence 42"
 	first := d.logIn("tracer2", made.Issued.Password, made.Issued.TOTP, 0)
 	d.ask(http.MethodPost, "/console/password", first, fmt.Sprintf(`{"old":%q,"password":%q}`, made.Issued.Password, password))

@@ -50,6 +50,9 @@ const Shown = 2 * time.Minute
 // has a person as its object is one after which the person was shown.
 const Action = "identity.reveal"
 
+// DetailRole is where such a row says by which role.
+const DetailRole = "role"
+
 // PageRows are the rows of a page of a List.
 const PageRows = 50
 
@@ -167,7 +170,7 @@ func (s *Service) Reveal(ctx context.Context, by access.Login, q Request) (Ident
 	}
 	event := audit.Event{
 		Actor: by.User(), Action: Action, Purpose: string(q.Purpose), Reason: q.Reason, Case: q.Case, Outcome: string(access.Allowed),
-		Details: map[string]string{"roles": roles(by), "fields": "name,id_number,phone"},
+		Details: map[string]string{DetailRole: role(by), "fields": "name,id_number,phone"},
 	}
 	if err := event.Check(); err != nil { // before it costs a place in the quota
 		return Identity{}, err
@@ -204,7 +207,7 @@ func (s *Service) refuse(ctx context.Context, by access.Login, q Request, why st
 	}
 	_, failed := s.Trail.Append(ctx, audit.Event{
 		Actor: by.User(), Action: Action, Purpose: purpose, Reason: why, Outcome: string(access.Refused),
-		Details: map[string]string{"roles": roles(by)},
+		Details: map[string]string{DetailRole: role(by)},
 	})
 	if failed != nil {
 		return fmt.Errorf("record a refusal: %w", failed)
@@ -212,9 +215,13 @@ func (s *Service) refuse(ctx context.Context, by access.Login, q Request, why st
 	return err
 }
 
-func roles(by access.Login) string {
+// role is the one by which by may reveal; of others, all they have.
+func role(by access.Login) string {
 	var words []string
 	for _, r := range by.Roles() {
+		if slices.Contains(r.Permissions(), access.RevealIdentity) {
+			return string(r)
+		}
 		words = append(words, string(r))
 	}
 	return strings.Join(words, ",")

@@ -277,7 +277,7 @@ func TestARevealIsWrittenBeforeItIsShown(t *testing.T) {
 	}
 	want := audit.Event{At: rows[0].At, Actor: "liu.diao", Action: reveal.Action, Object: audit.Object{Kind: audit.KindPerson, ID: o.People.AuditID(o.person)},
 		Purpose: "tracing", Reason: "核实红码人员去向", Case: "汝流调〔2022〕17号", Outcome: "allowed",
-		Details: map[string]string{"roles": "tracer", "fields": "name,id_number,phone"}}
+		Details: map[string]string{"role": "tracer", "fields": "name,id_number,phone"}}
 	if got, want := fmt.Sprintf("%+v", rows[0]), fmt.Sprintf("%+v", want); got != want {
 		t.Errorf("the row is\n%s, want\n%s", got, want)
 	}
