@@ -423,7 +423,7 @@ func TestTheAuditIsReadInPages(t *testing.T) {
 	if len(seen) <= auditPage || after != "" {
 		t.Errorf("saw %d rows", len(seen))
 	}
-	for _, q := range []string{"from=x", "to=18.5.", "object=x", "after=x", "actor=13812345678"} {
+	for _, q := range []string{"from=x", "to=18.5.", "object=x", "after=x", "actor=13812345678", "actor=" + url.QueryEscape("欧阳明德"), "object=" + url.QueryEscape("person:欧阳明德")} {
 		if got := d.call("GET", "/console/audit?"+q, token, ``); got.status != 422 {
 			t.Errorf("%s: %d", q, got.status)
 		}

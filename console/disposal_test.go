@@ -69,11 +69,12 @@ func TestWhatIsAskedForIsCheckedFirst(t *testing.T) {
 		{sys, "sunset", `{"confirm":"yes","reason":"测试所需"}`, 422, "confirm"},
 		{sys, "sunset", `{"confirm":"","reason":"测试所需"}`, 422, "confirm"},
 		{sys, "sunset", `{"confirm":"410482","reason":"疫情结束"}`, 200, ""},
-		{sec, "escrows", `{"days":8,"custodian":"AAAA-BBBB-CCCC-DDDD","reason":"测试所需"}`, 422, "days"},
-		{sec, "escrows", `{"days":0,"custodian":"AAAA-BBBB-CCCC-DDDD","reason":"测试所需"}`, 422, "days"},
-		{sec, "escrows", `{"days":"x","custodian":"AAAA-BBBB-CCCC-DDDD","reason":"测试所需"}`, 400, ""},
-		{sec, "escrows", `{"days":7,"custodian":"AAAA BBBB CCCC DDDD","reason":"测试所需"}`, 422, "custodian"},
-		{sec, "escrows", `{"days":"7","custodian":"AAAA-BBBB-CCCC-DDDD","reason":"测试所需"}`, 200, ""},
+		{sec, "escrows", `{"days":8,"custodian":"ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23-4567","reason":"测试所需"}`, 422, "days"},
+		{sec, "escrows", `{"days":0,"custodian":"ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23-4567","reason":"测试所需"}`, 422, "days"},
+		{sec, "escrows", `{"days":"x","custodian":"ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23-4567","reason":"测试所需"}`, 400, ""},
+		{sec, "escrows", `{"days":7,"custodian":"ABCD EFGH IJKL MNOP QRST UVWX YZ23 4567","reason":"测试所需"}`, 422, "custodian"},
+		{sec, "escrows", `{"days":7,"custodian":"venuecode-custodian-private-intl-1:AAAA","reason":"测试所需"}`, 422, "custodian"},
+		{sec, "escrows", `{"days":"7","custodian":"ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23-4567","reason":"测试所需"}`, 200, ""},
 	} {
 		got := d.call("POST", "/console/"+c.path, c.token, c.body)
 		var refused struct {
@@ -87,7 +88,9 @@ func TestWhatIsAskedForIsCheckedFirst(t *testing.T) {
 	var list struct{ Requests []request }
 	got := d.call("GET", "/console/requests", sec, "")
 	if json.Unmarshal([]byte(got.body), &list) != nil || len(list.Requests) != 2 ||
-		!slices.ContainsFunc(list.Requests, func(r request) bool { return r.Act == "escrow" && r.Subject == "7 AAAA-BBBB-CCCC-DDDD" }) {
+		!slices.ContainsFunc(list.Requests, func(r request) bool {
+			return r.Act == "escrow" && r.Subject == "7 ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23-4567"
+		}) {
 		t.Errorf("requests: %d %s", got.status, got.body)
 	}
 }

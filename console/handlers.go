@@ -1,6 +1,7 @@
 package console
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -272,6 +273,13 @@ type auditList struct {
 
 const auditPage = 50
 
+// What a look at the trail may be for. It is written into the trail: whoever
+// looks for a name there is refused.
+var (
+	actorShape  = regexp.MustCompile(`^[a-z][a-z0-9._-]{2,31}$`)         // an account, or who acts without one
+	objectShape = regexp.MustCompile(`^[a-z_]{1,32}:[!-~][ -~]{0,127}$`) // kind:id
+)
+
 // audit shows the trail. Who looks at it, and for whom, is a row itself, written
 // first.
 func (h *Handler) audit(c *call) (answer, error) {
@@ -291,11 +299,14 @@ func (h *Handler) audit(c *call) (answer, error) {
 		}
 		f.To = (day + 1).Start()
 	}
+	if out.Actor != "" && !actorShape.MatchString(out.Actor) {
+		return answer{}, &venue.Invalid{Field: "actor", Reason: "shape"}
+	}
 	if out.Object != "" {
-		kind, id, ok := strings.Cut(out.Object, ":")
-		if !ok {
+		if !objectShape.MatchString(out.Object) {
 			return answer{}, &venue.Invalid{Field: "object", Reason: "shape"}
 		}
+		kind, id, _ := strings.Cut(out.Object, ":")
 		f.Object = audit.Object{Kind: kind, ID: id}
 	}
 	details := map[string]string{}

@@ -145,7 +145,7 @@ var words = map[string]string{
 
 var invalidWords = map[string]string{
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
-	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "object": "对象", "after": "分页位置", "before": "分页位置", "day": "日期", "key": "密钥", "totp": "动态码",
+	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "actor": "操作人", "object": "对象", "after": "分页位置", "before": "分页位置", "day": "日期", "key": "密钥", "totp": "动态码",
 	"through": "销毁截止日期", "confirm": "平台域名或区划代码", "custodian": "公钥指纹", "days": "保管天数", "subject": "内容", "reason": "事由", "page": "页码", "case": "案件编号",
 }
 

@@ -79,7 +79,7 @@ func (r *Revocations) refresh(ctx context.Context) error {
 		}
 		family, err := strconv.ParseInt(row.ID, 10, 64)
 		if err != nil {
-			return fmt.Errorf("read ended sessions: %w", err)
+			return errors.New("read ended sessions: a row is of no family") // strconv would quote it
 		}
 		at := row.Value.At.UnixMilli()
 		r.ended.Store(family, at)

@@ -160,12 +160,12 @@ func (c *Certificates) Draft(ctx context.Context, kind string, v *Vault, days []
 		}
 	}
 	for row, err := range c.rows.Find(ctx, store.Query{Reverse: true, Limit: 1}) {
-		var last int64
-		if err == nil {
-			last, err = strconv.ParseInt(row.ID, 10, 64)
-		}
 		if err != nil {
 			return d, fmt.Errorf("number a certificate: %w", err)
+		}
+		last, err := strconv.ParseInt(row.ID, 10, 64)
+		if err != nil {
+			return d, errors.New("number a certificate: the last has none") // strconv would quote what it has
 		}
 		d.Number = last + 1
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -123,6 +124,11 @@ func (k PublicKey) Fingerprint() string {
 	}
 	return strings.Join(groups, "-")
 }
+
+var fingerprint = regexp.MustCompile(`^[A-Z2-7]{4}(-[A-Z2-7]{4}){7}$`)
+
+// IsFingerprint tells whether a text has the shape of a Fingerprint: no key has.
+func IsFingerprint(text string) bool { return fingerprint.MatchString(text) }
 
 // envelope is how a suite seals to somebody's public key, binding more in.
 type envelope interface {
