@@ -3,7 +3,6 @@ package leak
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"io"
@@ -14,15 +13,14 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/pquerna/otp/totp"
 
-	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/bot"
-	"github.com/venuecode/venuecode/console"
 	"github.com/venuecode/venuecode/internal/sim"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/miniapp"
 	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/daily"
 )
@@ -92,9 +90,11 @@ func (a apps) Phone(ctx context.Context, code string) (venue.Phone, error) {
 
 func phones(o *out) {
 	w := newWorld(o)
+	letting, ended := w.letting()
 	h := &miniapp.Handler{
-		Platforms: map[string]miniapp.Platform{"wechat": apps{}}, Tokens: w.vault, People: w.people, Checkin: checkins(w), Doors: w.registry,
-		Clock: clock, Host: "code.example.org", Reply: 5 * time.Second, Consent: "1", ConsentText: "告知书",
+		Platforms: map[string]miniapp.Platform{"wechat": apps{}}, Tokens: w.vault, Ended: ended, People: w.people, Retention: letting,
+		Places: w.registry, Trail: w.trail, Checkin: checkins(w), Doors: w.registry, Clock: clock,
+		Host: "code.example.org", Reply: 5 * time.Second, Consent: "1", ConsentText: "告知书", Operator: "指挥部", Contact: "12345",
 		Notification: func(url.Values) error { return &venue.Invalid{Field: "notification", Reason: "sign"} },
 	}
 	o.value("handler", h)
@@ -109,7 +109,7 @@ func phones(o *out) {
 	if session == "" {
 		o.Fatal("nobody could log in")
 	}
-	check := finderOf(o, map[string]string{"session": session})
+	known := map[string]string{"session": session}
 	register := func(change object) {
 		me := object{"name": people[0].Name, "id_number": people[0].IDNumber, "phone_code": loginCode, "consent": true}
 		for k, v := range change {
@@ -153,6 +153,12 @@ func phones(o *out) {
 			scan(body)
 		}
 		scan(`{"code":"` + people[1].Name)
+		for _, secret := range secrets {
+			q := url.QueryEscape(secret)
+			for _, path := range []string{"scans?before=" + q, "scans?limit=" + q, "scans?limit=2&before=1665547200000-" + q, "accesses?after=" + q, "accesses?after=" + q + "-1"} {
+				w.ask(app, http.MethodGet, "/api/v1/me/"+path, session, nil, false)
+			}
+		}
 		for _, path := range []string{"/v/", "/api/v1/codes/", "/"} {
 			w.ask(app, http.MethodGet, path+people[1].IDNumber, "", nil, false)
 			w.ask(app, http.MethodGet, path+people[1].IDNumber+".txt?name="+people[1].Phone, "", nil, false)
@@ -162,13 +168,42 @@ func phones(o *out) {
 		w.do(app, r, false)
 	}
 	everything()
+	person, _, err := w.people.Named(o.Context(), identity(o, 0))
+	if err != nil {
+		o.Fatal(err)
+	}
+	if _, err := w.trail.Append(o.Context(), audit.Event{
+		Actor: "tracer", Action: reveal.Action, Object: audit.Object{Kind: audit.KindPerson, ID: w.people.AuditID(person)}, Purpose: string(reveal.Tracing), Outcome: "allowed",
+	}); err != nil {
+		o.Fatal(err)
+	}
+	for path, holds := range map[string]string{"/api/v1/me/scans": "南门", "/api/v1/me/accesses": "流行病学调查"} {
+		if _, body := w.ask(app, http.MethodGet, path, session, nil, false); !strings.Contains(body, holds) {
+			o.Errorf("nothing to see at %s: %s", path, body)
+		}
+	}
+	withdraw := func() int {
+		status, _ := w.ask(app, http.MethodDelete, "/api/v1/me?name="+url.QueryEscape(people[0].Name), session, object{"phone": people[0].Phone}, false)
+		return status
+	}
+	if status := withdraw(); status != http.StatusOK {
+		o.Errorf("nobody could withdraw: %d", status)
+	}
+	everything() // of a session that is over
+	session = login(loginCode, true)
+	known["session after the withdrawal"] = session
+	register(nil)
 	w.rows()
 	if err := w.engine.Close(); err != nil { // and once more with the memory gone
 		o.Fatal(err)
 	}
 	everything()
-	check()
+	withdraw()
+	_, _, err = letting.Run(o.Context(), noon.Add(48*time.Hour))
+	o.failure("letting go with the memory gone", err)
+	finderOf(o, known)()
 	o.logged("request failed")
+	o.calm()
 }
 
 // chat: three ways in, each with what the platforms would and would not send.
@@ -197,8 +232,7 @@ func chat(o *out) {
 			o.Fatal(err)
 		}
 	}
-	reporting := store.NewReporting(w.engine, w.vault)
-	service := &daily.Service{Policy: daily.DefaultPolicy(), Registry: w.registry, Counter: reporting, Sources: arrived{}, Reports: reporting, Outbox: silent{}, Clock: clock}
+	service, reporting := w.reports()
 	h := &bot.Handler{
 		Robot: crypt(""), App: crypt(keys.WeCom.CorpID), Service: crypt(keys.Service.AppID),
 		RobotNames: []string{"场所码助手"}, Blind: blind, Contact: "指挥部", Policy: service.Policy,
@@ -268,82 +302,4 @@ func chat(o *out) {
 	if replies < 100 {
 		o.Errorf("only %d replies", replies)
 	}
-}
-
-// desk: the console, with people who type secrets into the wrong field.
-func desk(o *out) {
-	w := newWorld(o)
-	h := &console.Handler{Access: w.officials, Trail: w.trail}
-	o.value("handler", h)
-	app := w.serve(h.Routes)
-	seed := func(user string, role access.Role) (totpKey string) {
-		totpKey = base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(rand.Text())[:20])
-		if err := w.officials.Seed(o.Context(), access.Draft{User: user, Name: "官员", Grant: access.Grant{Roles: []access.Role{role}}}, password, totpKey); err != nil {
-			o.Fatal(err)
-		}
-		return totpKey
-	}
-	key := seed("secadmin", access.RoleSecurityAdmin)
-	seed("secadmin2", access.RoleSecurityAdmin)
-	auditor := seed("auditor", access.RoleAuditor)
-	login := func(user, pass, code string, own bool) string {
-		_, body := w.ask(app, http.MethodPost, "/console/login", "", object{"user": user, "password": pass, "totp": code}, own)
-		var session struct{ Token string }
-		decode(o, body, &session)
-		return session.Token
-	}
-	code := func(key string) string { return must[string](o)(totp.GenerateCode(key, noon)) }
-	admin, reader := login("secadmin", password, code(key), true), login("auditor", password, code(auditor), true)
-	if admin == "" || reader == "" {
-		o.Fatal("nobody could log in")
-	}
-	known := map[string]string{"session of an admin": admin, "session of an auditor": reader, "TOTP secret of an admin": key}
-	everything := func() {
-		for _, user := range []string{"secadmin", password, people[0].Name, people[0].IDNumber, totpSecret} {
-			login(user, people[0].Name+appSecret, "000000", false)
-			login(user, password, totpSecret, false)
-		}
-		// Credentials are shown once, to whoever hands them out: that answer is theirs.
-		_, body := w.ask(app, http.MethodPost, "/console/accounts", admin, object{"user": "new.tracer", "name": "新", "roles": []string{"township"}, "divisions": []string{"419981"}}, true)
-		var made struct {
-			Issued struct {
-				Password string
-				TOTP     string `json:"totp_secret"`
-			}
-		}
-		decode(o, body, &made)
-		if made.Issued.Password != "" {
-			known["password handed out"], known["TOTP secret handed out"] = made.Issued.Password, made.Issued.TOTP
-		}
-		for _, s := range []string{admin, reader, token} {
-			for _, c := range []struct {
-				method, path string
-				body         any
-			}{
-				{"POST", "/console/accounts", object{"user": password, "name": people[0].Name, "roles": []string{people[0].Phone}}},
-				{"POST", "/console/accounts", object{"user": "x1y", "name": people[0].Name + "\u202e", "roles": []string{"township"}, "divisions": []string{people[0].IDNumber}}},
-				{"POST", "/console/accounts", `{"user":"` + password},
-				{"POST", "/console/password", object{"old": appSecret, "password": people[0].Name}},
-				{"POST", "/console/password", object{"old": password, "password": "short"}},
-				{"POST", "/console/accounts/" + people[0].IDNumber + "/disable", object{}},
-				{"POST", "/console/accounts/secadmin2/roles", object{"roles": []string{people[0].Name}}},
-				{"POST", "/console/changes/" + people[0].IDNumber + "/approve", object{}},
-				{"GET", "/console", nil}, {"GET", "/console/accounts", nil}, {"GET", "/console/changes", nil}, {"GET", "/console/audit", nil},
-				{"GET", "/console/audit?actor=" + url.QueryEscape(people[0].Name) + "&from=" + people[0].Phone, nil}, {"GET", "/console/" + people[0].IDNumber, nil},
-			} {
-				w.ask(app, c.method, c.path, s, c.body, false)
-			}
-		}
-		r := must[*http.Request](o)(http.NewRequest(http.MethodPost, "/console/login", strings.NewReader(url.Values{"user": {password}, "password": {appSecret}, "totp": {totpSecret}}.Encode())))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		w.do(app, r, false)
-	}
-	everything()
-	w.rows()
-	if err := w.engine.Close(); err != nil {
-		o.Fatal(err)
-	}
-	everything()
-	finderOf(o, known)()
-	o.logged("request failed")
 }

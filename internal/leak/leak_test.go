@@ -37,6 +37,7 @@ var table = map[string]entry{
 	"store/embedded":    driven(engine),
 	"vault":             driven(persons),
 	"vault/audit":       driven(trail),
+	"vault/reveal":      driven(identities),
 	"venue":             driven(words),
 	"venue/checkin":     driven(scans),
 	"venue/daily":       driven(reports),

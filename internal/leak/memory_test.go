@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -92,7 +93,33 @@ func collections(o *out) {
 	o.failure("bind code", err)
 	_, err = store.NewReplies(w.engine, clock).Once(ctx, "k", func(context.Context) (string, error) { return "", venue.ErrUnavailable })
 	o.failure("reply", err)
+	ended := must[*store.Revocations](o)(store.OpenRevocations(ctx, keeper.engine, clock, clock, time.Hour))
+	for what, secret := range secrets {
+		id := secret + "x"
+		if err := keeper.engine.Insert(ctx, store.RevocationRows.Name, id, must[[]byte](o)(bson.Marshal(bson.M{"at": noon}))); err != nil {
+			o.Fatal(err)
+		}
+		ended.LookAgain()
+		_, err := ended.Revoked(ctx, 1)
+		o.failure("a family of a "+what, err)
+		o.maybe("delete", keeper.engine.Delete(ctx, store.RevocationRows.Name, id, 0))
+	}
+	o.value("revocations", ended)
+	expiry := &store.Expiry{
+		Kinds:  append(store.Kinds(keeper.engine, store.Keep{}), store.Kind{Name: "sessions", Forget: func(_ context.Context, _ time.Time, announce func(int) error) error { return announce(1) }}),
+		Record: func(context.Context, string, time.Time, int) error { return venue.ErrUnavailable }, Clock: clock,
+	}
+	_, _, err = expiry.Run(ctx, noon)
+	o.failure("a trail that is gone", err)
 	keeper.rows()
+	_ = keeper.engine.Close()
+	ended.LookAgain()
+	_, err = ended.Revoked(ctx, 1)
+	o.failure("closed", err)
+	_, err = ended.Sweep(ctx, noon)
+	o.failure("closed", err)
+	_, _, err = expiry.Run(ctx, noon)
+	o.failure("closed", err)
 	finderOf(o, map[string]string{"bind code": code})()
 	_ = w.engine.Close()
 	_, err = rows.Get(ctx, "x")
@@ -231,17 +258,114 @@ func persons(o *out) {
 			}
 		}
 	}
+	certificates(o, w)
+	custody(o, w.vault)
+	letting, _ := w.letting()
+	_, err = letting.Withdraw(ctx, openid, person)
+	o.failure("somebody else's withdrawal", err)
+	_, err = letting.History.Visits(ctx, person, people[0].IDNumber+"-"+people[0].Name, 1)
+	o.failure("page", err)
 	files := vault.NewFiles(o.TempDir())
 	o.value("files", files)
 	o.failure("name", files.Put("../"+appSecret+"/1", []byte(aesKey)))
 	_, err = files.Get("epoch/1")
 	o.failure("no key", err)
 	_ = w.engine.Close()
+	_, err = letting.Withdraw(ctx, account, person)
+	o.failure("closed", err)
+	_, _, err = letting.Run(ctx, noon)
+	o.failure("closed", err)
+	_, err = w.retention().Plan(ctx, 1<<14)
+	o.maybe("closed", err)
 	_, err = w.people.Open(ctx, person)
 	o.failure("closed", err)
 	_, err = w.people.Account(ctx, "wechat", openid)
 	o.failure("closed", err)
 }
+
+// certificates: what is said of what was destroyed.
+func certificates(o *out, w *world) {
+	ctx := o.Context()
+	c := w.certificates()
+	draft := must[vault.Certificate](o)(c.Draft(ctx, vault.KindPurge, w.vault, []vault.CertifiedDay{{Day: 1, Rows: 5, Key: true}}, vault.Order{RunBy: vault.RunBySystem}, noon))
+	o.value("certificate", draft)
+	line := must[[]byte](o)(draft.Signed(w.signer))
+	for what, forged := range map[string]string{
+		"a foreign line": `{"format":"` + people[0].Name + `"}`, "a cut line": string(line[:len(line)/2]), "words": people[0].IDNumber, "another": strings.Replace(string(line), `"rows":5`, `"rows":`+people[0].Phone, 1),
+	} {
+		_, err := vault.VerifyCertificate([]byte(forged), w.signer.Public())
+		o.failure(what, err)
+	}
+	_, err := c.Line(ctx, 99)
+	o.failure("no certificate", err)
+	_, err = w.retention().Destroy(ctx, venue.DayOf(noon), vault.Order{Request: people[0].IDNumber, AskedBy: people[0].Name})
+	o.failure("a day that is kept", err)
+	rows := store.NewCollection[store.CertificateRow](w.engine, store.Certificates)
+	if err := rows.Insert(ctx, people[0].IDNumber+"x", store.CertificateRow{Line: []byte(people[0].Name)}); err != nil {
+		o.Fatal(err)
+	}
+	_, err = c.Draft(ctx, vault.KindPurge, w.vault, nil, vault.Order{}, noon)
+	o.failure("a number that is none", err)
+}
+
+// custody: copies of the keys, and the keys of those who hold them.
+func custody(o *out, v *vault.Vault) {
+	known := map[string]string{}
+	for _, suite := range []string{"intl", "gm"} {
+		key := must[vault.PrivateKey](o)(vault.NewPrivateKey(suite, rand.Reader))
+		_, text, _ := strings.Cut(key.Reveal(), ":")
+		known[suite+" key of a custodian"], known["bytes of it, "+suite] = text, string(must[[]byte](o)(base64.StdEncoding.DecodeString(text)))
+		for _, shown := range []any{key, &key, struct{ K vault.PrivateKey }{key}, struct{ k vault.PrivateKey }{key}, []vault.PrivateKey{key}, key.Public()} {
+			o.value("custodian's key", shown)
+		}
+		for _, bad := range []string{key.Reveal()[1:], key.Reveal() + "A", key.Reveal()[:40], key.Public().String(), privateKey, people[0].Name} {
+			_, err := vault.ParsePrivateKey(bad)
+			o.failure("private key", err)
+		}
+		for _, bad := range []string{key.Reveal(), key.Public().String() + "A", appSecret} {
+			_, err := vault.ParsePublicKey(bad)
+			o.failure("public key", err)
+		}
+		copied, err := v.Escrow(key.Public(), 1, noon, noon.Add(time.Hour))
+		if suite == "gm" {
+			o.failure("another suite", err)
+			continue
+		}
+		o.text("copy of the keys", copied)
+		o.value("copy of the keys", must[vault.EscrowHead](o)(vault.ReadEscrow(copied)))
+		_, err = v.Escrow(key.Public(), 1, noon, noon.Add(99*24*time.Hour))
+		o.failure("a long life", err)
+		other := must[vault.PrivateKey](o)(vault.NewPrivateKey(suite, rand.Reader))
+		altered := append(bytes.Clone(copied), 0)
+		full := o.TempDir()
+		if err := os.WriteFile(filepath.Join(full, "x"), nil, 0o600); err != nil {
+			o.Fatal(err)
+		}
+		for name, r := range map[string]struct {
+			copied []byte
+			key    vault.PrivateKey
+			dir    string
+			now    time.Time
+		}{
+			"somebody else": {copied, other, o.TempDir(), noon}, "altered": {altered, key, o.TempDir(), noon}, "expired": {copied, key, o.TempDir(), noon.Add(2 * time.Hour)},
+			"no copy": {[]byte(appSecret + "\n"), key, o.TempDir(), noon}, "a full folder": {copied, key, full, noon},
+		} {
+			_, err := vault.RestoreEscrow(r.copied, r.key, r.now, r.dir, rand.Reader)
+			o.failure(name, err)
+		}
+	}
+	// The end of all keys, where they do not go.
+	dir := o.TempDir()
+	must[*vault.Vault](o)(vault.Open(dir, rand.Reader))
+	o.failure("a provider that is away", vault.DestroyKeys(dir, away{vault.NewFiles(dir)}, 1))
+	o.failure("no folder", vault.DestroyKeys(filepath.Join(dir, "absent", "absent"), vault.NewFiles(dir), 1))
+	finderOf(o, known)()
+}
+
+// away keeps keys and does not let go of them.
+type away struct{ vault.KeyProvider }
+
+func (away) Delete(string) error { return venue.ErrUnavailable }
 
 // trail: the audit refuses what looks private, and its sinks have addresses that
 // let somebody in.
@@ -361,9 +485,50 @@ func officials(o *out) {
 	o.failure("confirm", w.officials.Confirm(ctx, access.Login{}, totpSecret))
 	o.failure("change", w.officials.ChangePassword(ctx, access.Login{}, password, password))
 	o.value("service", w.officials)
+	sys, _ := w.official("sysadmin", access.RoleSystemAdmin)
+	sec, key := w.official("secadmin", access.RoleSecurityAdmin)
+	made["TOTP secret of an approver"] = key
+	const because = "测试所需"
+	request := must[access.Request](o)(w.officials.Ask(ctx, sys, "purge", "2022-09-01", because))
+	o.value("request", request)
+	for what, secret := range secrets {
+		for _, by := range []access.Login{{}, sys, sec} {
+			_, err = w.officials.Ask(ctx, by, secret, secret, secret)
+			o.failure("an act of a "+what, err)
+			_, err = w.officials.Ask(ctx, by, "purge", secret+"\x00", secret)
+			o.failure("a subject of a "+what, err)
+			_, err = w.officials.Ask(ctx, by, "escrow", "7 "+because, secret+"\u202e")
+			o.failure("a reason of a "+what, err)
+			_, err = w.officials.ApproveRequest(ctx, by, secret, secret)
+			o.failure("approval of a "+what, err)
+			_, err = w.officials.RejectRequest(ctx, by, secret)
+			o.failure("rejection of a "+what, err)
+		}
+		_, err = w.officials.Take(ctx, "purge", secret)
+		o.failure("taking a "+what, err)
+	}
+	for _, number := range []string{people[0].IDNumber, people[0].Phone} {
+		_, err = w.officials.Ask(ctx, sys, "purge", "2022-09-01", "应"+number+"要求")
+		o.failure("a number as reason", err)
+		_, err = w.officials.Ask(ctx, sys, "sunset", number, because)
+		o.failure("a number as subject", err)
+	}
+	_, err = w.officials.ApproveRequest(ctx, sys, request.ID, password)
+	o.failure("one's own", err)
+	_, err = w.officials.ApproveRequest(ctx, sec, request.ID, totpSecret)
+	o.failure("a wrong code", err)
+	_, err = w.officials.ApproveRequest(ctx, sec, request.ID, w.code(key, 30*time.Second))
+	o.maybe("approval", err)
+	o.value("taken", must[access.Request](o)(w.officials.Take(ctx, "purge", request.ID)))
+	_, err = w.officials.RejectRequest(ctx, sys, request.ID)
+	o.failure("too late", err)
 	w.rows()
 	_ = w.engine.Close()
 	_, _, err = w.officials.Login(ctx, "third", password, totpSecret, "127.0.0.1")
+	o.failure("closed", err)
+	_, err = w.officials.Ask(ctx, sys, "purge", "2022-09-01", because)
+	o.failure("closed", err)
+	_, err = w.officials.Take(ctx, "purge", "")
 	o.failure("closed", err)
 	finderOf(o, made)()
 }

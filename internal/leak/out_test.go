@@ -233,13 +233,26 @@ func (o *out) panics(where string, f func()) {
 // leaves, it proves nothing.
 func (o *out) logged(words ...string) {
 	o.Helper()
-	o.lines.mu.Lock()
-	defer o.lines.mu.Unlock()
 	for _, w := range words {
-		if !bytes.Contains(o.lines.b.Bytes(), []byte(w)) {
+		if !o.says(w) {
 			o.Errorf("no %q in the log", w)
 		}
 	}
+}
+
+// calm requires that no handler has panicked: one that lacks a part would, and
+// what is behind that part would not be driven.
+func (o *out) calm() {
+	o.Helper()
+	if o.says("handler panicked") {
+		o.Error("a handler panicked")
+	}
+}
+
+func (o *out) says(word string) bool {
+	o.lines.mu.Lock()
+	defer o.lines.mu.Unlock()
+	return bytes.Contains(o.lines.b.Bytes(), []byte(word))
 }
 
 // leaks is what was found in all that was noted.

@@ -114,8 +114,7 @@ func reports(o *out) {
 			o.value("command of a line with a "+what, c)
 		}
 	}
-	reporting := store.NewReporting(w.engine, w.vault)
-	service := &daily.Service{Policy: daily.DefaultPolicy(), Registry: w.registry, Counter: reporting, Sources: arrived{}, Reports: reporting, Outbox: silent{}, Clock: clock}
+	service, reporting := w.reports()
 	account := venue.ChatAccount{Channel: venue.ChannelWeComApp, ID: "s001"}
 	submit := func(where string, unit venue.UnitID, kind venue.EntryKind, n int) {
 		r, err := service.Report(o.Context(), daily.Submission{Unit: unit, By: account, Message: where, Kind: kind, Count: n, At: noon, Sent: noon})

@@ -4,21 +4,27 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/pquerna/otp/totp"
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/miniapp"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/store/embedded"
 	"github.com/venuecode/venuecode/vault"
 	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/daily"
 )
 
 // world is the memory with everything that keeps something in it.
@@ -28,6 +34,7 @@ type world struct {
 	vault     *vault.Vault
 	people    *vault.People
 	registry  *store.Registry
+	signer    *audit.FileSigner
 	trail     *audit.Trail
 	officials *access.Service
 	door      venue.Code
@@ -45,14 +52,14 @@ func newWorld(o *out) *world {
 	w.door = must[venue.Code](o)(venue.NewCode(rand.Reader))
 	if err := w.registry.Put(o.Context(), store.Registered{
 		Since:  noon,
-		Units:  []venue.Unit{{ID: "u1", Name: "青禾市民中心", Group: "g1", Duty: venue.DutyReports}},
+		Units:  []venue.Unit{{ID: "u1", Name: "青禾市民中心", Division: "419981001", Group: "g1", Duty: venue.DutyReports}},
 		Venues: []venue.Venue{{ID: "v1", Unit: "u1", Name: "青禾市民中心", Division: "419981001", Status: venue.StatusActive}},
 		Doors:  []venue.Door{{Code: w.door, Venue: "v1", Unit: "u1", Name: "南门", Status: venue.StatusActive}},
 	}); err != nil {
 		o.Fatal(err)
 	}
-	signer := must[*audit.FileSigner](o)(audit.NewFileSigner(keys, rand.Reader))
-	w.trail = must[*audit.Trail](o)(audit.Open(o.Context(), audit.Options{Docs: w.engine, Signer: signer, Clock: clock, Random: rand.Reader, Log: o.log}))
+	w.signer = must[*audit.FileSigner](o)(audit.NewFileSigner(keys, rand.Reader))
+	w.trail = must[*audit.Trail](o)(audit.Open(o.Context(), audit.Options{Docs: w.engine, Signer: w.signer, Clock: clock, Random: rand.Reader, Log: o.log}))
 	o.Cleanup(func() { _ = w.trail.Close(context.Background()) })
 	w.officials = must[*access.Service](o)(access.New(access.Options{
 		Docs: w.engine, Sealer: w.vault, Blinder: w.vault, Auditor: w, Random: rand.Reader, Civil: clock, Machine: clock,
@@ -62,11 +69,17 @@ func newWorld(o *out) *world {
 
 // Record writes acts of officials into the trail, as the program does.
 func (w *world) Record(ctx context.Context, e access.Event) error {
-	w.value("event", e)
+	object := audit.Object{Kind: "account", ID: e.Subject}
+	if e.Request != "" {
+		object = audit.Object{Kind: "request", ID: e.Request}
+	}
 	_, err := w.trail.Append(ctx, audit.Event{
-		Actor: "x" + e.Actor, Action: string(e.Act), Object: audit.Object{Kind: "account", ID: e.Subject},
+		Actor: "x" + e.Actor, Action: string(e.Act), Object: object,
 		Outcome: string(e.Outcome), Reason: e.Reason, Details: map[string]string{"asked": e.Detail, "from": e.From},
 	})
+	if !errors.Is(err, venue.ErrInvalid) { // what the trail refuses goes nowhere
+		w.value("event", e)
+	}
 	return err
 }
 
@@ -120,6 +133,9 @@ func (w *world) do(app *fiber.App, r *http.Request, own bool) (int, string) {
 	w.Helper()
 	response := must[*http.Response](w.out)(app.Test(r, 20_000))
 	b := must[[]byte](w.out)(io.ReadAll(response.Body))
+	var head bytes.Buffer
+	_ = response.Header.Write(&head)
+	w.text("headers of the answer to "+r.Method, head.Bytes())
 	if !own {
 		w.text("answer of "+r.Method+" "+r.URL.Path[:min(len(r.URL.Path), 12)], b)
 	}
@@ -148,4 +164,82 @@ func (w *world) registered(i int) (account string, person venue.PersonID) {
 	r := vault.Registration{Name: who.Name, ID: who.ID, Phone: phone, Proven: true, Consent: "1"}
 	w.value("registration", r)
 	return own.ID, must[venue.PersonID](w.out)(w.people.Register(w.Context(), own.ID, r))
+}
+
+// red is a scan of somebody whose code is red.
+func (w *world) red(who venue.PersonID) {
+	w.Helper()
+	key, _, err := w.vault.ScanKey(who, who, noon, "red", 0)
+	if err != nil {
+		w.Fatal(err)
+	}
+	scan := venue.Scan{Key: key, At: noon, Received: noon, Door: w.door, Unit: "u1", Health: venue.HealthRed, Decision: venue.Refuse}
+	scan.Person = must[[]byte](w.out)(w.vault.SealPerson(venue.DayOf(noon), key, who))
+	if _, err := w.engine.Append(w.Context(), []venue.Scan{scan}); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// seed makes an official of the whole city, whose password is password.
+func (w *world) seed(user string, role access.Role) (totpKey string) {
+	w.Helper()
+	totpKey = base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(rand.Text())[:20])
+	grant := access.Grant{Roles: []access.Role{role}}
+	if role.View() == venue.ScopeTerritory {
+		grant.Divisions = []venue.Division{"419981"}
+	}
+	if err := w.officials.Seed(w.Context(), access.Draft{User: user, Name: "官员", Grant: grant}, password, totpKey); err != nil {
+		w.Fatal(err)
+	}
+	return totpKey
+}
+
+// code is what an authenticator shows; each is good once.
+func (w *world) code(key string, later time.Duration) string {
+	w.Helper()
+	return must[string](w.out)(totp.GenerateCode(key, noon.Add(later)))
+}
+
+// official is somebody new who has logged in.
+func (w *world) official(user string, role access.Role) (by access.Login, totpKey string) {
+	w.Helper()
+	totpKey = w.seed(user, role)
+	_, by, err := w.officials.Login(w.Context(), user, password, w.code(totpKey, 0), "127.0.0.1")
+	if err != nil {
+		w.Fatal(err)
+	}
+	return by, totpKey
+}
+
+// identities is the way from a pseudonym to a name, open quota times.
+func (w *world) identities(quota int) *reveal.Service {
+	return &reveal.Service{Office: store.NewOffice(w.engine, w.registry), Vault: w.vault, People: w.people,
+		Quota: access.NewQuota(w.engine, quota, clock), Trail: w.trail, Clock: clock}
+}
+
+func (w *world) certificates() *vault.Certificates {
+	return vault.NewCertificates(w.engine, w.signer, "419981")
+}
+
+// retention destroys visits; what it writes to the trail is Record's.
+func (w *world) retention() *vault.Retention {
+	return &vault.Retention{
+		Vault: w.vault, Scans: w.engine, Meta: store.NewCollection[store.MetaRow](w.engine, store.Meta), Certificates: w.certificates(), VisitDays: 30, Clock: clock,
+		Record: func(ctx context.Context, actor, action string, details map[string]string) error {
+			_, err := w.trail.Append(ctx, audit.Event{Actor: actor, Action: action, Details: details})
+			return err
+		},
+	}
+}
+
+// letting lets go of people, and ends their sessions.
+func (w *world) letting() (*vault.PersonRetention, *store.Revocations) {
+	w.Helper()
+	ended := must[*store.Revocations](w.out)(store.OpenRevocations(w.Context(), w.engine, clock, clock, miniapp.SessionLife))
+	return &vault.PersonRetention{History: vault.History{People: w.people, Scans: w.engine}, Sessions: ended, VisitDays: 30, VaultDays: 30}, ended
+}
+
+func (w *world) reports() (*daily.Service, *store.Reporting) {
+	reporting := store.NewReporting(w.engine, w.vault)
+	return &daily.Service{Policy: daily.DefaultPolicy(), Registry: w.registry, Counter: reporting, Sources: arrived{}, Reports: reporting, Outbox: silent{}, Clock: clock}, reporting
 }
