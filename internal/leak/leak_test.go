@@ -35,6 +35,7 @@ var table = map[string]entry{
 	"platform":          driven(platforms),
 	"store":             driven(collections),
 	"store/embedded":    driven(engine),
+	"store/mongo":       elsewhere("store/mongo/engine_test.go"),
 	"vault":             driven(persons),
 	"vault/audit":       driven(trail),
 	"vault/reveal":      driven(identities),
@@ -48,8 +49,11 @@ var table = map[string]entry{
 	"internal/arch":   none("it reads the source, no value of anybody"),
 	"internal/canary": none("it is what searches here, and reports labels only"),
 	"internal/leak":   none("these tests"),
-	"internal/city":   none("its people are made up, and only demo and tests have them"),
-	"internal/sim":    none("it plays the platforms, whose values these are, and only demo and tests have it"),
+
+	"internal/faultproxy": none("tests only: it moves bytes that it does not read"),
+	"internal/mongotest":  none("tests only: it starts a server on an empty folder"),
+	"internal/city":       none("its people are made up, and only demo and tests have them"),
+	"internal/sim":        none("it plays the platforms, whose values these are, and only demo and tests have it"),
 }
 
 func TestNothingPrivateComesOut(t *testing.T) {
