@@ -53,6 +53,12 @@ func (s *Service) stands(r store.OfficialRequestRow) bool {
 		r.State == store.OfficialRequestApproved && now.Sub(r.Decided) <= TakeLife
 }
 
+// inState finds those in a state of which something may still become; older ones
+// only wait to be forgotten.
+func (s *Service) inState(state string) store.Query {
+	return store.Query{Index: "state", Equal: []any{state}, From: venue.Millis(s.civil.Now().Add(-ChangeLife - TakeLife))}
+}
+
 // Ask keeps a request for the other account of the act's pair. The reason has 4
 // to 200 characters, the subject 1 to 200. *Forbidden; *venue.Invalid.
 func (s *Service) Ask(ctx context.Context, by Login, act, subject, reason string) (Request, error) {
@@ -115,7 +121,7 @@ func (s *Service) Requests(ctx context.Context, by Login) ([]Request, error) {
 	}
 	var list []Request
 	for _, state := range []string{store.OfficialRequestWaiting, store.OfficialRequestApproved} {
-		for row, err := range s.requests.Find(ctx, store.Query{Index: "state", Equal: []any{state}}) {
+		for row, err := range s.requests.Find(ctx, s.inState(state)) {
 			if err != nil {
 				return nil, fmt.Errorf("list requests: %w", err)
 			}
@@ -201,7 +207,7 @@ func (s *Service) RejectRequest(ctx context.Context, by Login, id string) (Reque
 // to be done; venue.ErrConflict if several do, or somebody else was faster.
 func (s *Service) Take(ctx context.Context, act, id string) (Request, error) {
 	var found []store.Row[store.OfficialRequestRow]
-	for row, err := range s.requests.Find(ctx, store.Query{Index: "state", Equal: []any{store.OfficialRequestApproved}}) {
+	for row, err := range s.requests.Find(ctx, s.inState(store.OfficialRequestApproved)) {
 		if err != nil {
 			return Request{}, fmt.Errorf("take request: %w", err)
 		}

@@ -98,6 +98,7 @@ func Kinds(e Engine, keep Keep) []Kind {
 		{"hour_counts", keep.Counts, forgetCounts(e)},
 		{"messages", keep.Messages, forget(e, Outbox, states("due", OutboxSent, OutboxDropped, OutboxDead))},
 		{"account_changes", keep.Audit, forget(e, OfficialChanges, states("state", OfficialChangeDone, OfficialChangeRejected, OfficialChangePending))},
+		{"requests", keep.Audit, forget(e, OfficialRequests, states("state", OfficialRequestUsed, OfficialRequestRejected, OfficialRequestApproved, OfficialRequestWaiting))},
 	}
 }
 

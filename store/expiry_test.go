@@ -91,6 +91,12 @@ func accountChange(state string) func(storetest.TB, store.Engine, string, time.T
 	})
 }
 
+func request(state string) func(storetest.TB, store.Engine, string, time.Time) string {
+	return insert(store.OfficialRequests, func(_ string, at time.Time) store.OfficialRequestRow {
+		return store.OfficialRequestRow{State: state, At: at}
+	})
+}
+
 // things are written down apart from the table that they judge.
 var things = map[string][]thing{
 	"replies": {{"callbacks", insert(store.Callbacks, func(_ string, at time.Time) store.CallbackRow { return store.CallbackRow{At: at} }), older(keep.Replies)}},
@@ -134,6 +140,12 @@ var things = map[string][]thing{
 		{"official_changes", accountChange(store.OfficialChangeDone), older(keep.Audit)},
 		{"official_changes", accountChange(store.OfficialChangeRejected), older(keep.Audit)},
 		{"official_changes", accountChange(store.OfficialChangePending), older(keep.Audit)},
+	},
+	"requests": {
+		{"official_requests", request(store.OfficialRequestUsed), older(keep.Audit)},
+		{"official_requests", request(store.OfficialRequestRejected), older(keep.Audit)},
+		{"official_requests", request(store.OfficialRequestApproved), older(keep.Audit)},
+		{"official_requests", request(store.OfficialRequestWaiting), older(keep.Audit)},
 	},
 }
 
@@ -191,7 +203,7 @@ func TestEverythingIsKeptForItsTimeAndNoLonger(t *testing.T) {
 			x := rapid.SampledFrom(things[kind]).Draw(t, "thing")
 			// Ages like to sit on the edge, of the time or of its day.
 			age := map[string]time.Duration{"replies": keep.Replies, "reveal_quotas": aDay, "rechecks": keep.Visits, "reports": keep.Counts,
-				"stages": keep.Counts, "messages": keep.Messages, "account_changes": keep.Audit}[kind]
+				"stages": keep.Counts, "messages": keep.Messages, "account_changes": keep.Audit, "requests": keep.Audit}[kind]
 			at := now.Add(-age)
 			if rapid.Bool().Draw(t, "of the day") {
 				at = venue.DayOf(at).Start()
