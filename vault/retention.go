@@ -196,6 +196,23 @@ func (r *Retention) destroy(ctx context.Context, through venue.Day, o Order, now
 	return r.resume(ctx, now)
 }
 
+// Still runs f while nothing is being destroyed: what f lists as a copy of the
+// keys is seen by every certificate of a later destruction.
+func (r *Retention) Still(f func() error) error {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	return f()
+}
+
+// Complete completes a destruction that was cut short, if there is one, and
+// begins none.
+func (r *Retention) Complete(ctx context.Context) error {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	_, _, err := r.resume(ctx, r.Clock.Now())
+	return err
+}
+
 // First is the first day that no run up to an instant destroys: the oldest of
 // which a copy of the keys that lives until then may have the key.
 func (r *Retention) First(until time.Time) venue.Day { return r.Due(until) + 1 }

@@ -454,10 +454,8 @@ func sunsetBeginTool(ctx context.Context, a *app, question json.RawMessage, _ fu
 
 // keptFolder makes the new folder for what outlives the platform.
 func keptFolder(config *configs.Config, to string) error {
-	for _, dir := range []string{config.DataDir, config.KeysDir} {
-		if inside, err := filepath.Rel(dir, to); err != nil || inside == "." || filepath.IsLocal(inside) {
-			return fmt.Errorf("%s lies in %s, which is destroyed", to, dir)
-		}
+	if err := keptOut(config, to); err != nil {
+		return err
 	}
 	err := os.Mkdir(to, 0o700)
 	if errors.Is(err, fs.ErrExist) {
@@ -466,7 +464,30 @@ func keptFolder(config *configs.Config, to string) error {
 			err = fmt.Errorf("%s is not empty", to)
 		}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	real, err := filepath.EvalSymlinks(to)
+	if err != nil {
+		return err
+	}
+	return keptOut(config, real)
+}
+
+// keptOut refuses a folder in one that is destroyed, whatever links lead there.
+func keptOut(config *configs.Config, to string) error {
+	for _, dir := range []string{config.DataDir, config.KeysDir} {
+		real, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			return err
+		}
+		for _, name := range []string{dir, real} {
+			if inside, err := filepath.Rel(name, to); err != nil || inside == "." || filepath.IsLocal(inside) {
+				return fmt.Errorf("%s lies in %s, which is destroyed", to, dir)
+			}
+		}
+	}
+	return nil
 }
 
 func sunsetStopTool(_ context.Context, a *app, _ json.RawMessage, _ func(string)) (any, error) {
@@ -621,6 +642,9 @@ func (s sunset) draft(ctx context.Context, e *ending) (err error) {
 		}
 	}()
 	if err := a.record(ctx, "sunset.run", audit.Object{Kind: "request", ID: e.Order.Request}, nil); err != nil {
+		return err
+	}
+	if err := a.retention.Complete(ctx); err != nil { // or two certificates had one number, and the days of one stood in none
 		return err
 	}
 	earlier, err := a.disposal.List(ctx)

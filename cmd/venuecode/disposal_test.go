@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -18,6 +19,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/venuecode/venuecode/internal/canary"
+	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
@@ -225,6 +227,77 @@ func TestAnEndedPlatformLeavesACertificateAndTheTrail(t *testing.T) {
 		t.Errorf("an end of what has ended: exit code %d", code)
 	}
 	wantEnded(t, filepath.Join(data, "data"), filepath.Join(data, "keys"), to, made)
+}
+
+// TestAnEndCompletesAPurgeThatWasCutShort: its days must stand in a certificate,
+// and its number in no other.
+func TestAnEndCompletesAPurgeThatWasCutShort(t *testing.T) {
+	config, clock, log := idleConfig(t)
+	a, err := newApp(config, clock, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	today := venue.DayOf(clock.Now())
+	for _, day := range []venue.Day{today - 20, today} {
+		if err := a.vault.EnsureDay(day); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.retention.Record = func(ctx context.Context, actor, action string, details map[string]string) error {
+		if action == vault.RecordDestroyed {
+			return errors.New("the process died")
+		}
+		return a.recordDestruction(ctx, actor, action, details)
+	}
+	if _, _, err := a.retention.Run(t.Context(), clock.Now()); err != nil { // the first start: nothing is due
+		t.Fatal(err)
+	}
+	if _, err := a.retention.Destroy(t.Context(), today-20, vault.Order{RunBy: operator}); err == nil {
+		t.Fatal("was not cut short")
+	}
+	rows, err := a.disposal.List(t.Context())
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("%d certificates, %v", len(rows), err)
+	}
+	if err := errors.Join(a.engine.Delete(t.Context(), store.Certificates.Name, "000000000001", 0), a.close()); err != nil { // it died earlier still
+		t.Fatal(err)
+	}
+	to := t.TempDir()
+	e := ending{Order: vault.Order{Request: "r1", RunBy: operator}, Began: venue.Millis(clock.Now()).In(venue.Zone), To: to}
+	if err := e.keep(config.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	line, err := sunset{config: config, clock: clock, progress: func(string) {}}.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last, first vault.Certificate
+	earlier, err := os.ReadFile(filepath.Join(to, endCertificates))
+	if err = errors.Join(err, json.Unmarshal(line, &last), json.Unmarshal(earlier, &first)); err != nil {
+		t.Fatalf("%v: %q", err, earlier)
+	}
+	if first.Number != 1 || first.Kind != vault.KindPurge || len(first.Days) != 1 || last.Number != 2 || len(last.Days) != 1 {
+		t.Errorf("certificates %+v, then %+v", first, last)
+	}
+}
+
+func TestWhatIsKeptLiesNowhereInWhatIsDestroyed(t *testing.T) {
+	config, _, _ := idleConfig(t)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(config.DataDir, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := keptFolder(config, filepath.Join(link, "kept")); err == nil {
+		t.Error("through a link into the data")
+	}
+	direct := config.DataDir
+	config.DataDir = link
+	if err := keptFolder(config, filepath.Join(direct, "kept")); err == nil {
+		t.Error("into the data, which the configuration names by a link")
+	}
+	if err := keptFolder(config, filepath.Join(t.TempDir(), "kept")); err != nil {
+		t.Errorf("elsewhere: %v", err)
+	}
 }
 
 // wantEnded looks at what is left.
