@@ -296,6 +296,29 @@ func TestACertificateSaysWhenTheLastCopyOfTheKeysExpires(t *testing.T) {
 	}
 }
 
+func TestACopyOfTheKeysWaitsForADestruction(t *testing.T) {
+	p := newPlace(t)
+	p.now = noon.AddDate(0, 0, 16)
+	job := p.job(&fuse{})
+	certified := make(chan int, 1)
+	job.Record = func(context.Context, string, string, map[string]string) error {
+		job.Record = nil // this is the first row: nothing is destroyed yet
+		go func() {
+			_ = job.Still(func() error {
+				lines, err := job.Certificates.List(context.Background())
+				certified <- len(lines)
+				return err
+			})
+		}()
+		time.Sleep(time.Millisecond) // who does not wait is through by now, mostly
+		return nil
+	}
+	must[json.RawMessage](t)(job.Destroy(t.Context(), p.first+1, vault.Order{RunBy: "operator"}))
+	if n := <-certified; n != 1 {
+		t.Error("keys were copied in the middle of a destruction")
+	}
+}
+
 func TestATamperedCertificateIsNone(t *testing.T) {
 	p := newPlace(t)
 	p.now = noon.AddDate(0, 0, 32)

@@ -160,30 +160,33 @@ func (a *app) escrow(ctx context.Context, request access.Request, q escrowQuesti
 	if own := custodian.Fingerprint(); own != fingerprint {
 		return made, fmt.Errorf("the public key is that of %s, approved is %s", own, fingerprint)
 	}
-	now := a.clock.Now()
-	expires := now.Add(time.Duration(days) * 24 * time.Hour)
-	copied, err := a.vault.Escrow(custodian, a.retention.First(expires), now, expires)
-	if err != nil {
-		return made, err
-	}
-	head, err := vault.ReadEscrow(copied)
-	if err != nil {
-		return made, err
-	}
-	sum := sha256.Sum256(copied)
-	made = escrowed{q.File, hex.EncodeToString(sum[:]), request.ID, head}
-	details := map[string]string{
-		"by": request.By, "approver": request.Approver, "custodian": fingerprint, "sha256": made.SHA256,
-		"oldest": head.Oldest.String(), "expires": venue.FormatInstant(head.Expires),
-	}
-	if err := a.record(ctx, "keys.escrow", audit.Object{Kind: "request", ID: request.ID}, details); err != nil {
-		return made, err
-	}
-	row := store.EscrowRow{Made: head.Made, Expires: head.Expires, Oldest: int32(head.Oldest), By: request.By, Approver: request.Approver}
-	if err := store.NewCollection[store.EscrowRow](a.engine, store.Escrows).Insert(ctx, request.ID, row); err != nil {
-		return made, err
-	}
-	return made, writeNew(q.File, 0o600, copied)
+	err = a.retention.Still(func() error {
+		now := a.clock.Now()
+		expires := now.Add(time.Duration(days) * 24 * time.Hour)
+		copied, err := a.vault.Escrow(custodian, a.retention.First(expires), now, expires)
+		if err != nil {
+			return err
+		}
+		head, err := vault.ReadEscrow(copied)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(copied)
+		made = escrowed{q.File, hex.EncodeToString(sum[:]), request.ID, head}
+		details := map[string]string{
+			"by": request.By, "approver": request.Approver, "custodian": fingerprint, "sha256": made.SHA256,
+			"oldest": head.Oldest.String(), "expires": venue.FormatInstant(head.Expires),
+		}
+		if err := a.record(ctx, "keys.escrow", audit.Object{Kind: "request", ID: request.ID}, details); err != nil {
+			return err
+		}
+		row := store.EscrowRow{Made: head.Made, Expires: head.Expires, Oldest: int32(head.Oldest), By: request.By, Approver: request.Approver}
+		if err := store.NewCollection[store.EscrowRow](a.engine, store.Escrows).Insert(ctx, request.ID, row); err != nil {
+			return err
+		}
+		return writeNew(q.File, 0o600, copied)
+	})
+	return made, err
 }
 
 // officeKeys are the keys as the console shows them.
