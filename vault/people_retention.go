@@ -32,8 +32,9 @@ type PersonRetention struct {
 	VisitDays int // days a scan is kept: 14 to 60
 	VaultDays int // days a person is kept after their last scan; at least VisitDays count
 
-	mu  sync.Mutex
-	due time.Time
+	mu   sync.Mutex
+	due  time.Time
+	wish time.Time // when somebody wants it back, since the last run began; zero if nobody
 }
 
 const (
@@ -63,6 +64,9 @@ func (r *PersonRetention) Next(context.Context) (time.Time, bool, error) {
 // Run looks at the people of the day, one batch; run again, it goes on where it
 // failed.
 func (r *PersonRetention) Run(ctx context.Context, now time.Time) (ran, deferred int, err error) {
+	r.mu.Lock()
+	r.wish = time.Time{}
+	r.mu.Unlock()
 	today := venue.DayOf(now)
 	rows, err := r.People.persons.All(ctx, store.Query{Index: "check", To: int32(today + 1), Limit: personBatch})
 	if err != nil {
@@ -96,7 +100,9 @@ func (r *PersonRetention) Run(ctx context.Context, now time.Time) (ran, deferred
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.due = next
+	if r.due = next; !r.wish.IsZero() && r.wish.Before(next) {
+		r.due = r.wish
+	}
 	return ran + len(over), 0, nil
 }
 
@@ -104,8 +110,9 @@ func (r *PersonRetention) Run(ctx context.Context, now time.Time) (ran, deferred
 func (r *PersonRetention) soon(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if at := now.Add(settled); !r.due.IsZero() && at.Before(r.due) {
-		r.due = at
+	r.wish = now.Add(settled)
+	if !r.due.IsZero() && r.wish.Before(r.due) {
+		r.due = r.wish
 	}
 }
 

@@ -669,3 +669,25 @@ func BenchmarkLookingAtAPerson(b *testing.B) {
 		})
 	}
 }
+
+// sweeping does something while a run is under way.
+type sweeping func(ctx context.Context, now time.Time) (int, error)
+
+func (s sweeping) Sweep(ctx context.Context, now time.Time) (int, error) { return s(ctx, now) }
+
+func TestAWithdrawalDuringARunIsNotLeftForTheNight(t *testing.T) {
+	c := newCounty(t, 30, 60)
+	account, id := c.register("wx-1", "11010519491231002X")
+	c.job.Sessions = sweeping(func(ctx context.Context, now time.Time) (int, error) {
+		if _, err := c.job.Withdraw(ctx, account.ID, id); err != nil {
+			t.Error(err)
+		}
+		return c.ended.Sweep(ctx, now)
+	})
+	if _, _, err := c.job.Run(c.ctx, c.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if next, _, _ := c.job.Next(c.ctx); next.Sub(c.Now()) > 10*time.Second {
+		t.Errorf("the record goes at %s, it is %s", next, c.Now())
+	}
+}
