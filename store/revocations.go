@@ -67,9 +67,10 @@ func (r *Revocations) refresh(ctx context.Context) error {
 	if now-looked < lookEvery.Milliseconds() || !r.looked.CompareAndSwap(looked, now) {
 		return nil
 	}
-	seen := r.seen.Load()
-	from := r.civil.Now().Add(-r.life)
-	if tail := time.UnixMilli(seen).Add(-revokedLate); tail.After(from) {
+	seen, civil := r.seen.Load(), r.civil.Now()
+	from := civil.Add(-r.life)
+	// A row from the future, of a clock that was wrong, hides none of today's.
+	if tail := time.UnixMilli(min(seen, civil.UnixMilli())).Add(-revokedLate); tail.After(from) {
 		from = tail
 	}
 	for row, err := range r.rows.Find(ctx, Query{Index: "at", From: from}) {

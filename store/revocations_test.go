@@ -63,6 +63,12 @@ func TestEndedSessionsAreKnownWithinTwoSeconds(t *testing.T) {
 	end(10, civil.Now())
 	r.LookAgain()
 	want("asked to look", true, 10)
+	end(12, civil.Now().Add(time.Hour))
+	machine.pass(2 * time.Second)
+	want("by a clock that was ahead", true, 12)
+	end(13, civil.Now())
+	machine.pass(2 * time.Second)
+	want("after it", true, 13)
 
 	civil.pass(life)
 	end(11, civil.Now())
