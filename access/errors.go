@@ -32,7 +32,7 @@ const (
 	RuleOneView    Rule = "one_view"     // one account, two ways of seeing the city
 	RuleTwoHolders Rule = "two_holders"  // a role that checks another keeps two holders
 	RuleFactors    Rule = "both_factors" // one person would know password and code of a sensitive account
-	RuleRequester  Rule = "requester"    // who asked may no longer ask
+	RuleRequester  Rule = "requester"    // who asked, or approved, may no longer
 	RuleMachine    Rule = "machine"      // machines sign their requests and have no password
 )
 
@@ -46,7 +46,7 @@ var text = map[Rule]string{
 	RuleOneView:    "the roles of one account all see the city in the same way",
 	RuleTwoHolders: "of a role that takes part in a check at least two holders stay",
 	RuleFactors:    "nobody hands out both the password and the code of a sensitive account",
-	RuleRequester:  "who asked for this change may no longer do so",
+	RuleRequester:  "who asked for this, or approved it, may no longer do so",
 	RuleMachine:    "the province is a machine: it signs its requests and has no account",
 }
 

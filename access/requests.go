@@ -170,11 +170,9 @@ func (s *Service) ApproveRequest(ctx context.Context, by Login, id, totp string)
 	if err := pair.Approve(row.By, by); err != nil {
 		return Request{}, s.asForbidden(ctx, e, err)
 	}
-	asker, err := s.officials.Get(ctx, row.By)
-	if err != nil && !errors.Is(err, venue.ErrNotFound) {
+	if may, err := s.stillMay(ctx, row.By, pair.Ask); err != nil {
 		return Request{}, err
-	}
-	if err != nil || asker.Value.Disabled || !loginOf(row.By, "", asker.Value).May(pair.Ask) {
+	} else if !may {
 		return Request{}, s.forbid(ctx, e, RuleRequester)
 	}
 	if err := s.Confirm(ctx, by, totp); err != nil {
@@ -183,6 +181,15 @@ func (s *Service) ApproveRequest(ctx context.Context, by Login, id, totp string)
 	return s.settleRequest(ctx, e, id, store.OfficialRequestWaiting, func(r *store.OfficialRequestRow, now time.Time) {
 		r.State, r.Decider, r.Decided = store.OfficialRequestApproved, by.user, now
 	})
+}
+
+// stillMay tells whether an account is in office and has a permission.
+func (s *Service) stillMay(ctx context.Context, user string, p Permission) (bool, error) {
+	row, err := s.officials.Get(ctx, user)
+	if errors.Is(err, venue.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && !row.Value.Disabled && loginOf(user, "", row.Value).May(p), err
 }
 
 // RejectRequest drops a request, approved or not, that has not been done yet:
@@ -204,7 +211,8 @@ func (s *Service) RejectRequest(ctx context.Context, by Login, id string) (Reque
 
 // Take uses an approved request, once: whoever takes it does the act now. With
 // id "" it is the only approved one of the act. venue.ErrNotFound if none waits
-// to be done; venue.ErrConflict if several do, or somebody else was faster.
+// to be done; venue.ErrConflict if several do, or somebody else was faster. Both
+// who asked and who approved must still be in office: *Forbidden.
 func (s *Service) Take(ctx context.Context, act, id string) (Request, error) {
 	var found []store.Row[store.OfficialRequestRow]
 	for row, err := range s.requests.Find(ctx, s.inState(store.OfficialRequestApproved)) {
@@ -224,6 +232,18 @@ func (s *Service) Take(ctx context.Context, act, id string) (Request, error) {
 	}
 	r := found[0].Value
 	e := Event{Act: ActTake, Request: found[0].ID, Detail: fmt.Sprintf("%s %s by=%s approved=%s", act, r.Subject, r.By, r.Decider)}
+	pair, _ := PairFor(act)
+	asks, err := s.stillMay(ctx, r.By, pair.Ask)
+	if err != nil {
+		return Request{}, err
+	}
+	checks, err := s.stillMay(ctx, r.Decider, pair.Check)
+	if err != nil {
+		return Request{}, err
+	}
+	if !asks || !checks {
+		return Request{}, s.forbid(ctx, e, RuleRequester)
+	}
 	return s.settleRequest(ctx, e, found[0].ID, store.OfficialRequestApproved, func(r *store.OfficialRequestRow, now time.Time) {
 		r.State, r.Used = store.OfficialRequestUsed, now
 	})

@@ -111,6 +111,24 @@ func TestAnApprovalNeedsACodeAndAnAskerInOffice(t *testing.T) {
 	wantErr(t, "taken", err, venue.ErrNotFound)
 }
 
+func TestWhatSomebodyAskedOrApprovedWhoIsOutOfOfficeIsNotDone(t *testing.T) {
+	w := newOffice(t)
+	w.add("sys3", RoleSystemAdmin)
+	w.add("sec4", RoleSecurityAdmin)
+	for _, c := range []struct{ asker, approver, leaves string }{{"sys1", "sec1", "sec1"}, {"sys1", "sec3", "sys1"}} {
+		r := w.ask(c.asker, "purge", "2022-05-01")
+		must[Request](t)(w.approve(c.approver, r.ID))
+		if err := w.s.Disable(w.ctx, w.as("sec2"), c.leaves); err != nil {
+			t.Fatal(err)
+		}
+		_, err := w.s.Take(w.ctx, "purge", r.ID)
+		wantRule(t, c.leaves+" is out of office", err, RuleRequester)
+		if e := w.audit.last(); e.Act != ActTake || e.Outcome != Refused || e.Request != r.ID {
+			t.Errorf("recorded %+v", e)
+		}
+	}
+}
+
 func TestRequestsExpireAndCanBeDropped(t *testing.T) {
 	w := newOffice(t)
 	late := w.ask("sys1", "purge", "2022-05-01")
