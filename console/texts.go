@@ -130,7 +130,7 @@ var words = map[string]string{
 	"request.purge": "申请提前销毁数据", "request.sunset": "申请平台退出", "request.escrow": "申请托管密钥副本",
 	"through": "销毁至（含）", "confirm": "请完整输入平台域名或区划代码", "custodian": "保管人公钥指纹", "days.kept": "保管天数（1至7）",
 	"sunset.hint": "退出后全部数据和密钥销毁，不可恢复", "requests.hint": "批准须输入动态码；批准后24小时内由运维人员执行",
-	"purges.due": "系统每日凌晨自动销毁至", "purges.latest": "最晚可提前销毁至", "day": "日期", "rows": "记录数", "key": "密钥", "key.yes": "有", "key.no": "已销毁",
+	"purges.due": "系统每日凌晨自动销毁至", "purges.latest": "最晚可提前销毁至", "day": "日期", "rows": "记录数", "rows.uncounted": "无法计数", "key": "密钥", "key.yes": "有", "key.no": "已销毁",
 	"number": "编号", "days": "天数", "keys.gone": "密钥数", "run.by": "执行人", "ended": "完成时间", "unreadable": "不可读取自", "show": "查看",
 	"from": "起始日期", "to": "截止日期", "search": "查询", "next": "下一页", "object.hint": "类别:编号",
 	"keys": "密钥", "keys.suite": "算法", "keys.epoch": "纪元", "keys.days": "可读日期", "keys.name": "名称", "keys.newest": "当前编号", "keys.kept": "保留数",

@@ -26,6 +26,9 @@ type CertifiedDay struct {
 	Day  venue.Day `json:"day"`
 	Rows int64     `json:"rows"`
 	Key  bool      `json:"key"` // there was one to destroy
+	// Uncounted: its rows can not be read, so Rows is 0 and the sums are without
+	// them. They go all the same.
+	Uncounted bool `json:"uncounted,omitempty"`
 }
 
 // Certificate says what was destroyed, on whose decision, and from when on

@@ -79,6 +79,48 @@ func (s fusedScans) PurgeDay(ctx context.Context, day venue.Day) error {
 	return s.fuse.do(func() error { return s.ScanLog.PurgeDay(ctx, day) })
 }
 
+// blindScans can not count one day: a row of it is damaged.
+type blindScans struct {
+	store.ScanLog
+	day venue.Day
+	err error
+}
+
+func (s blindScans) VerifyCounts(ctx context.Context, from, to venue.Day, progress func(int64)) (store.CountCheck, error) {
+	if from <= s.day && s.day <= to {
+		return store.CountCheck{}, s.err
+	}
+	return s.ScanLog.VerifyCounts(ctx, from, to, progress)
+}
+
+// TestADamagedRowSavesNoDay: what can not be counted is destroyed, and the
+// certificate says so; while the store is away nothing is.
+func TestADamagedRowSavesNoDay(t *testing.T) {
+	p := newPlace(t)
+	p.now = noon.AddDate(0, 0, 40)
+	run := func(err error) (int, error) {
+		job := p.job(&fuse{})
+		job.Scans = blindScans{job.Scans, p.first + 1, err}
+		ran, _, err := job.Run(t.Context(), p.now)
+		return ran, err
+	}
+	if ran, err := run(fmt.Errorf("away: %w", venue.ErrUnavailable)); ran != 0 || !errors.Is(err, venue.ErrUnavailable) {
+		t.Errorf("with the store away: %d days, %v", ran, err)
+	}
+	if ran, err := run(errors.New("a row is damaged")); ran != 3 || err != nil {
+		t.Fatalf("%d days, %v", ran, err)
+	}
+	lines := must[[]json.RawMessage](t)(vault.NewCertificates(p.engine, p.signer, "419981").List(t.Context()))
+	c := must[vault.Certificate](t)(vault.VerifyCertificate(lines[len(lines)-1], p.signer.Public()))
+	want := []vault.CertifiedDay{{Day: p.first, Rows: 3, Key: true}, {Day: p.first + 1, Key: true, Uncounted: true}, {Day: p.first + 2, Rows: 5, Key: true}}
+	if !slices.Equal(c.Days, want) || c.Rows != 8 {
+		t.Errorf("certified %+v, %d rows", c.Days, c.Rows)
+	}
+	if left := must[*vault.Vault](t)(vault.Open(p.keys, rand.Reader)).Status().Days; len(left) > 0 {
+		t.Errorf("keys are left of %v", left)
+	}
+}
+
 type fusedKeys struct {
 	vault.KeyProvider
 	fuse *fuse

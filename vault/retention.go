@@ -145,12 +145,17 @@ func (r *Retention) Plan(ctx context.Context, through venue.Day) ([]CertifiedDay
 	}
 	plan := make([]CertifiedDay, 0, len(due))
 	for _, day := range slices.Sorted(maps.Keys(due)) {
+		d := due[day]
 		check, err := r.Scans.VerifyCounts(ctx, day, day, nil)
-		if err != nil {
-			return nil, fmt.Errorf("count the rows of %s: %w", day, err)
-		}
-		if d := due[day]; d.Key || check.Rows > 0 {
+		switch {
+		case err == nil:
 			d.Rows = check.Rows
+		case ctx.Err() != nil || errors.Is(err, venue.ErrUnavailable):
+			return nil, fmt.Errorf("count the rows of %s: %w", day, err)
+		default: // a row is damaged: that saves no day from its end
+			d.Uncounted = true
+		}
+		if d.Key || d.Rows > 0 || d.Uncounted {
 			plan = append(plan, d)
 		}
 	}

@@ -102,7 +102,11 @@ func purgePlan(c *cobra.Command, f toolFlags, through string) error {
 			if d.Key {
 				key = "key"
 			}
-			lines = append(lines, fmt.Sprintf("%s: %d rows, %s", d.Day, d.Rows, key))
+			rows := fmt.Sprint(d.Rows)
+			if d.Uncounted {
+				rows = "uncounted"
+			}
+			lines = append(lines, fmt.Sprintf("%s: %s rows, %s", d.Day, rows, key))
 		}
 		return strings.Join(lines, "\n")
 	})
