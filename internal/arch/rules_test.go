@@ -71,6 +71,7 @@ var imports = []rule{
 	{of: []string{"internal/leak"}, bare: true, ours: nothing, why: "tests only: they know everybody"},
 	{of: []string{"internal/mongotest", "internal/faultproxy"}, bare: true, ours: nothing,
 		why: "they run a server and break its connections; who talks to it is the test's choice"},
+	{of: []string{"deploy"}, bare: true, ours: nothing, why: "tests only: they hold files against the program"},
 	{of: []string{"internal/arch"}, bare: true, ours: nothing, why: "it looks on from outside"},
 	{of: []string{"cmd/..."}, why: "wiring: nothing is forbidden, nothing is decided"},
 }
