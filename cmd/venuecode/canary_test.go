@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/pquerna/otp/totp"
 
 	"github.com/venuecode/venuecode/internal/canary"
 )
@@ -133,17 +132,11 @@ func drive(t *testing.T, d *town) {
 	d.at("16:12:00")
 
 	for _, l := range demoOnes(t, d.data) {
-		code, err := totp.GenerateCode(l.TOTP, machine.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := d.ask(http.MethodPost, "/console/login", "", fmt.Sprintf(`{"user":%q,"password":%q,"totp":%q}`, l.User, l.Password, code))
-		var session struct{ Token string }
-		r.json(t, &session)
+		token := d.logIn(l.User, l.Password, codeOf(t, l.TOTP, 0))
 		for _, path := range []string{"/console", "/console/accounts", "/console/changes", "/console/audit"} {
-			d.ask(http.MethodGet, path, session.Token, "")
+			d.ask(http.MethodGet, path, token, "")
 		}
-		d.ask(http.MethodPost, "/console/login", "", fmt.Sprintf(`{"user":%q,"password":%q,"totp":"000000"}`, people[13].Phone, people[13].Name))
+		d.tryLogIn(people[13].Phone, people[13].Name, "000000")
 	}
 	d.ask(http.MethodPost, "/api/v1/scans", token, fmt.Sprintf(`{"code":%q,"request_id":%q}`, hall.Code, people[14].Name))
 }

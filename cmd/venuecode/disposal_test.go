@@ -14,9 +14,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/pquerna/otp/totp"
 
 	"github.com/venuecode/venuecode/internal/canary"
 	"github.com/venuecode/venuecode/store"
@@ -25,48 +22,23 @@ import (
 	"github.com/venuecode/venuecode/venue"
 )
 
-// code is an official's code, that many steps of 30 s from now; each is good
-// once, and one step ahead is accepted.
-func (d *town) code(l demoLogin, ahead int) string {
-	d.t.Helper()
-	code, err := totp.GenerateCode(l.TOTP, machine.Now().Add(time.Duration(ahead)*30*time.Second))
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return code
-}
-
-// desk logs an official in.
-func (d *town) desk(user string) (token string, who demoLogin) {
-	d.t.Helper()
-	logins := demoOnes(d.t, d.data)
-	who = logins[slices.IndexFunc(logins, func(l demoLogin) bool { return l.User == user })]
-	got := d.ask(http.MethodPost, "/console/login", "", fmt.Sprintf(`{"user":%q,"password":%q,"totp":%q}`, who.User, who.Password, d.code(who, 0)))
-	var session struct{ Token string }
-	got.json(d.t, &session)
-	if session.Token == "" {
-		d.t.Fatalf("login of %s: %d %s", user, got.status, got.body)
-	}
-	return session.Token, who
-}
-
 // agreed has one official ask and another approve; it gives the request's id.
 func (d *town) agreed(asker, path, body, approver string) string {
 	d.t.Helper()
 	document := readDocument(d.t)
-	token, _ := d.desk(asker)
+	token, _ := d.official(asker)
 	asked := d.ask(http.MethodPost, path, token, body)
 	document.wantAnswer(d.t, http.MethodPost, path, asked)
 	var request struct{ ID, State string }
 	asked.json(d.t, &request)
-	token, who := d.desk(approver)
+	token, who := d.official(approver)
 	list := d.ask(http.MethodGet, "/console/requests", token, "")
 	document.wantAnswer(d.t, http.MethodGet, "/console/requests", list)
 	wantText(d.t, "the approver's list", list.body, request.ID)
 	at := "/console/requests/" + request.ID
 	without := d.ask(http.MethodPost, at+"/approve", token, `{}`)
 	want(d.t, "an approval without a code", without.status, http.StatusUnauthorized)
-	approved := d.ask(http.MethodPost, at+"/approve", token, fmt.Sprintf(`{"totp":%q}`, d.code(who, 1)))
+	approved := d.ask(http.MethodPost, at+"/approve", token, fmt.Sprintf(`{"totp":%q}`, codeOf(d.t, who.TOTP, 1)))
 	document.wantAnswer(d.t, http.MethodPost, "/console/requests/{id}/approve", approved)
 	approved.json(d.t, &request)
 	want(d.t, "state when approved", request.State, "approved")

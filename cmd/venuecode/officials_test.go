@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pquerna/otp/totp"
 
@@ -25,6 +27,41 @@ func demoOnes(t *testing.T, data string) (logins []demoLogin) {
 	return logins
 }
 
+// codeOf is an official's code, that many steps of 30 s from now; each is good
+// once, and one step ahead is accepted.
+func codeOf(t *testing.T, secret string, ahead int) string {
+	t.Helper()
+	code, err := totp.GenerateCode(secret, machine.Now().Add(time.Duration(ahead)*30*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
+
+func (d *town) tryLogIn(user, password, code string) reply {
+	d.t.Helper()
+	return d.ask(http.MethodPost, "/console/login", "", fmt.Sprintf(`{"user":%q,"password":%q,"totp":%q}`, user, password, code))
+}
+
+// logIn opens a session at the console.
+func (d *town) logIn(user, password, code string) (token string) {
+	d.t.Helper()
+	got := d.tryLogIn(user, password, code)
+	var session struct{ Token string }
+	if got.json(d.t, &session); session.Token == "" {
+		d.t.Fatalf("login of %s: %d %s", user, got.status, got.body)
+	}
+	return session.Token
+}
+
+// official logs one of the demo's officials in.
+func (d *town) official(user string) (token string, who demoLogin) {
+	d.t.Helper()
+	logins := demoOnes(d.t, d.data)
+	who = logins[slices.IndexFunc(logins, func(l demoLogin) bool { return l.User == user })]
+	return d.logIn(user, who.Password, codeOf(d.t, who.TOTP, 0)), who
+}
+
 func TestOfficialsOfTheDemoLogInAndTheirSecretsStayOut(t *testing.T) {
 	here := quietTown(t)
 	d := readDocument(t)
@@ -33,11 +70,7 @@ func TestOfficialsOfTheDemoLogInAndTheirSecretsStayOut(t *testing.T) {
 	tokens := map[string]string{}
 	for _, l := range demoOnes(t, here.data) {
 		roles[string(l.Role)] = true
-		code, err := totp.GenerateCode(l.TOTP, machine.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := here.ask(http.MethodPost, "/console/login", "", fmt.Sprintf(`{"user":%q,"password":%q,"totp":%q}`, l.User, l.Password, code))
+		got := here.tryLogIn(l.User, l.Password, codeOf(t, l.TOTP, 0))
 		want(t, l.User+": status", got.status, http.StatusOK)
 		d.wantAnswer(t, http.MethodPost, "/console/login", got)
 		var session struct {
@@ -122,11 +155,7 @@ func TestBootstrapMakesTwoSecurityAdminsOnce(t *testing.T) {
 	}
 	made := answer.(bootstrapped).Accounts
 	want(t, "accounts", len(made), 2)
-	code, err := totp.GenerateCode(made[0].TOTP, machine.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, login, err := a.officials.Login(t.Context(), made[0].User, made[0].Password, code, "127.0.0.1")
+	_, login, err := a.officials.Login(t.Context(), made[0].User, made[0].Password, codeOf(t, made[0].TOTP, 0), "127.0.0.1")
 	if err != nil || !login.MustChange() {
 		t.Errorf("the first login: %v, must change %v", err, login.MustChange())
 	}

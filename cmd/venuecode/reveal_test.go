@@ -6,35 +6,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/pquerna/otp/totp"
 
 	"github.com/venuecode/venuecode/internal/canary"
 	"github.com/venuecode/venuecode/internal/city"
 )
-
-// official logs one of the demo's officials in.
-func (d *town) official(user string) (token string) {
-	d.t.Helper()
-	token, _ = d.desk(user)
-	return token
-}
-
-// logIn uses the code of a step later than now: each is good once.
-func (d *town) logIn(user, password, secret string, later time.Duration) (token string) {
-	d.t.Helper()
-	code, err := totp.GenerateCode(secret, machine.Now().Add(later))
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	got := d.ask(http.MethodPost, "/console/login", "", fmt.Sprintf(`{"user":%q,"password":%q,"totp":%q}`, user, password, code))
-	var session struct{ Token string }
-	if got.json(d.t, &session); session.Token == "" {
-		d.t.Fatalf("login of %s: %d", user, got.status)
-	}
-	return session.Token
-}
 
 func TestATracerLearnsWhoWasRed(t *testing.T) {
 	here, spec := quietTown(t), readDocument(t)
@@ -44,7 +19,8 @@ func TestATracerLearnsWhoWasRed(t *testing.T) {
 	phone := here.phone("wechat", red)
 	want(t, "the red one", here.scan(phone, at, nil).Decision, "refuse")
 	want(t, "the green one", here.scan(here.phone("alipay", green), at, nil).Decision, "admit")
-	tracer, auditor := here.official("tracer"), here.official("auditor")
+	tracer, _ := here.official("tracer")
+	auditor, _ := here.official("auditor")
 
 	alarms := here.ask(http.MethodGet, "/console/alarms?day=2022-05-18", tracer, "")
 	spec.wantAnswer(t, http.MethodGet, "/console/alarms", alarms)
@@ -124,8 +100,8 @@ func TestATracerLearnsWhoWasRed(t *testing.T) {
 // chooses a password.
 func (d *town) secondTracer() (token string) {
 	d.t.Helper()
-	one := d.official("secadmin")
-	two, second := d.desk("secadmin2")
+	one, _ := d.official("secadmin")
+	two, second := d.official("secadmin2")
 	var asked struct{ Change string }
 	d.ask(http.MethodPost, "/console/accounts", one, fmt.Sprintf(`{"user":"tracer2","name":"流调二","roles":["tracer"],"divisions":[%q]}`, city.Default().Division)).json(d.t, &asked)
 	var made struct {
@@ -134,9 +110,9 @@ func (d *town) secondTracer() (token string) {
 			TOTP     string `json:"totp_secret"`
 		}
 	}
-	d.ask(http.MethodPost, "/console/changes/"+asked.Change+"/approve", two, fmt.Sprintf(`{"totp":%q}`, d.code(second, 1))).json(d.t, &made)
+	d.ask(http.MethodPost, "/console/changes/"+asked.Change+"/approve", two, fmt.Sprintf(`{"totp":%q}`, codeOf(d.t, second.TOTP, 1))).json(d.t, &made)
 	const password = "a long fresh sentence 42"
-	first := d.logIn("tracer2", made.Issued.Password, made.Issued.TOTP, 0)
+	first := d.logIn("tracer2", made.Issued.Password, codeOf(d.t, made.Issued.TOTP, 0))
 	d.ask(http.MethodPost, "/console/password", first, fmt.Sprintf(`{"old":%q,"password":%q}`, made.Issued.Password, password))
-	return d.logIn("tracer2", password, made.Issued.TOTP, 30*time.Second)
+	return d.logIn("tracer2", password, codeOf(d.t, made.Issued.TOTP, 1))
 }
