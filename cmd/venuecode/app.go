@@ -46,20 +46,20 @@ type app struct {
 	log    *slog.Logger
 	clock  *schedule.Clock
 
-	engine    store.Engine
-	vault     *vault.Vault
-	registry  *store.Registry
-	people    *vault.People
-	retention *vault.Retention
-	disposal  *vault.Certificates
-	bindCodes *store.BindCodes
-	signer    *audit.FileSigner
-	trail     *audit.Trail
-	officials *access.Service
-	health    *health.Client
-	runner    *schedule.Runner
-	reports   *daily.Service
-	stages    *daily.Stages
+	engine       store.Engine
+	vault        *vault.Vault
+	registry     *store.Registry
+	people       *vault.People
+	retention    *vault.Retention
+	certificates *vault.Certificates
+	bindCodes    *store.BindCodes
+	signer       *audit.FileSigner
+	trail        *audit.Trail
+	officials    *access.Service
+	health       *health.Client
+	runner       *schedule.Runner
+	reports      *daily.Service
+	stages       *daily.Stages
 
 	web, ops *fiber.App
 	// Both once it serves.
@@ -129,9 +129,9 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 
 	check, recheck := a.checkin(outbox)
 	replies := store.NewReplies(a.engine, clock)
-	a.disposal = vault.NewCertificates(a.engine, a.signer, venue.Division(config.Division))
+	a.certificates = vault.NewCertificates(a.engine, a.signer, venue.Division(config.Division))
 	a.retention = &vault.Retention{
-		Vault: a.vault, Scans: a.engine, Meta: store.NewCollection[store.MetaRow](a.engine, store.Meta), Certificates: a.disposal,
+		Vault: a.vault, Scans: a.engine, Meta: store.NewCollection[store.MetaRow](a.engine, store.Meta), Certificates: a.certificates,
 		Record: a.recordDestruction, VisitDays: config.Retention.VisitsDays, Clock: clock,
 	}
 	ended, err := store.OpenRevocations(context.Background(), a.engine, clock, machine, miniapp.SessionLife)

@@ -60,12 +60,9 @@ func auditVerifyCommand() *cobra.Command {
 					return err
 				}
 			}
-			answer, err := f.ask(c, "audit-verify", map[string]string{"copy": copied})
-			if err != nil {
-				return err
-			}
 			var report audit.Report
-			if err := json.Unmarshal(answer, &report); err != nil {
+			answer, err := f.ask(c, "audit-verify", map[string]string{"copy": copied}, &report)
+			if err != nil {
 				return err
 			}
 			f.print(c, answer, func() string {
@@ -137,7 +134,7 @@ func auditExportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answer, err := f.ask(c, "audit-export", map[string]string{"to_file": path, "from": from, "to": to})
+			answer, err := f.ask(c, "audit-export", map[string]string{"to_file": path, "from": from, "to": to}, nil)
 			if err != nil {
 				return err
 			}

@@ -40,11 +40,11 @@ func (d disposal) Plan(ctx context.Context, through venue.Day) ([]vault.Certifie
 }
 
 func (d disposal) Certificates(ctx context.Context) ([]json.RawMessage, error) {
-	return d.a.disposal.List(ctx)
+	return d.a.certificates.List(ctx)
 }
 
 func (d disposal) Certificate(ctx context.Context, number int64) (json.RawMessage, error) {
-	return d.a.disposal.Line(ctx, number)
+	return d.a.certificates.Line(ctx, number)
 }
 
 func (d disposal) Names() []string { return []string{d.a.config.Host, d.a.config.Division} }
@@ -84,12 +84,9 @@ func purgeCommand() *cobra.Command {
 }
 
 func purgePlan(c *cobra.Command, f toolFlags, through string) error {
-	answer, err := f.ask(c, "purge-plan", map[string]string{"through": through})
-	if err != nil {
-		return err
-	}
 	var due struct{ Days []vault.CertifiedDay }
-	if err := json.Unmarshal(answer, &due); err != nil {
+	answer, err := f.ask(c, "purge-plan", map[string]string{"through": through}, &due)
+	if err != nil {
 		return err
 	}
 	f.print(c, answer, func() string {
@@ -138,12 +135,9 @@ func purgeRun(c *cobra.Command, f toolFlags, request, file string) error {
 	if _, err := os.Lstat(file); file != "" && err == nil {
 		return fmt.Errorf("%s is there already", file)
 	}
-	answer, err := f.ask(c, "purge-run", map[string]string{"request": request})
-	if err != nil {
-		return err
-	}
 	var made vault.Certificate
-	if err := json.Unmarshal(answer, &made); err != nil {
+	answer, err := f.ask(c, "purge-run", map[string]string{"request": request}, &made)
+	if err != nil {
 		return err
 	}
 	f.print(c, answer, func() string {
@@ -191,12 +185,9 @@ func certificateCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "List the certificates of what was destroyed", Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			answer, err := f.ask(c, "certificates", struct{}{})
-			if err != nil {
-				return err
-			}
 			var all struct{ Certificates []vault.Certificate }
-			if err := json.Unmarshal(answer, &all); err != nil {
+			answer, err := f.ask(c, "certificates", struct{}{}, &all)
+			if err != nil {
 				return err
 			}
 			f.print(c, answer, func() string {
@@ -217,7 +208,7 @@ func certificateCommand() *cobra.Command {
 			if err != nil || number < 1 {
 				return exitError{exitUsage, fmt.Errorf("%q is no number of a certificate", args[0])}
 			}
-			answer, err := one.ask(c, "certificates", map[string]int64{"number": number})
+			answer, err := one.ask(c, "certificates", map[string]int64{"number": number}, nil)
 			if err != nil {
 				return err
 			}
@@ -239,13 +230,13 @@ func certificatesTool(ctx context.Context, a *app, question json.RawMessage, _ f
 		return nil, err
 	}
 	if q.Number == 0 {
-		lines, err := a.disposal.List(ctx)
+		lines, err := a.certificates.List(ctx)
 		if lines == nil {
 			lines = []json.RawMessage{}
 		}
 		return map[string]any{"certificates": lines}, err
 	}
-	line, err := a.disposal.Line(ctx, q.Number)
+	line, err := a.certificates.Line(ctx, q.Number)
 	if errors.Is(err, venue.ErrNotFound) {
 		return nil, fmt.Errorf("there is no certificate %d", q.Number)
 	}
@@ -406,7 +397,7 @@ func (a *app) estate(ctx context.Context) (e estate, err error) {
 		}
 		e.Persons++
 	}
-	lines, err := a.disposal.List(ctx)
+	lines, err := a.certificates.List(ctx)
 	e.Certificates = len(lines)
 	return e, err
 }
@@ -416,12 +407,9 @@ func sunsetPlanTool(ctx context.Context, a *app, _ json.RawMessage, _ func(strin
 }
 
 func sunsetPlan(c *cobra.Command, f toolFlags) error {
-	answer, err := f.ask(c, "sunset-plan", struct{}{})
-	if err != nil {
-		return err
-	}
 	var e estate
-	if err := json.Unmarshal(answer, &e); err != nil {
+	answer, err := f.ask(c, "sunset-plan", struct{}{}, &e)
+	if err != nil {
 		return err
 	}
 	f.print(c, answer, func() string {
@@ -508,7 +496,7 @@ func sunsetRun(c *cobra.Command, f toolFlags, request, to string) error {
 		if to, err = filepath.Abs(to); err != nil {
 			return err
 		}
-		if _, err := f.ask(c, "sunset-begin", map[string]string{"request": request, "to": to}); err != nil {
+		if _, err := f.ask(c, "sunset-begin", map[string]string{"request": request, "to": to}, nil); err != nil {
 			return err
 		}
 	}
@@ -651,7 +639,7 @@ func (s sunset) draft(ctx context.Context, e *ending) (err error) {
 	if err := a.retention.Complete(ctx); err != nil { // or two certificates had one number, and the days of one stood in none
 		return err
 	}
-	earlier, err := a.disposal.List(ctx)
+	earlier, err := a.certificates.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -678,12 +666,12 @@ func (s sunset) draft(ctx context.Context, e *ending) (err error) {
 		return err
 	}
 	now := a.clock.Now()
-	d, err := a.disposal.Draft(ctx, vault.KindSunset, a.vault, all.Days, e.Order, e.Began)
+	d, err := a.certificates.Draft(ctx, vault.KindSunset, a.vault, all.Days, e.Order, e.Began)
 	if err != nil {
 		return err
 	}
 	d.Keys, d.Persons, d.Trail = all.Keys, all.Persons, sum
-	if d.UnreadableFrom, err = a.disposal.Unreadable(ctx, nil, now); err != nil {
+	if d.UnreadableFrom, err = a.certificates.Unreadable(ctx, nil, now); err != nil {
 		return err
 	}
 	opened := a

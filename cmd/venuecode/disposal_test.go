@@ -227,7 +227,7 @@ func TestAnEndCompletesAPurgeThatWasCutShort(t *testing.T) {
 	if _, err := a.retention.Destroy(t.Context(), today-20, vault.Order{RunBy: operator}); err == nil {
 		t.Fatal("was not cut short")
 	}
-	rows, err := a.disposal.List(t.Context())
+	rows, err := a.certificates.List(t.Context())
 	if err != nil || len(rows) != 1 {
 		t.Fatalf("%d certificates, %v", len(rows), err)
 	}

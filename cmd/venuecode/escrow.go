@@ -83,12 +83,9 @@ func keysEscrowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answer, err := f.ask(c, "keys-escrow", escrowQuestion{string(key), path, days, request})
-			if err != nil {
-				return err
-			}
 			var made escrowed
-			if err := json.Unmarshal(answer, &made); err != nil {
+			answer, err := f.ask(c, "keys-escrow", escrowQuestion{string(key), path, days, request}, &made)
+			if err != nil {
 				return err
 			}
 			f.print(c, answer, func() string {

@@ -26,12 +26,9 @@ func keysStatusCommand() *cobra.Command {
 		Short: "List the keys, their numbers and the days that can be read",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			answer, err := f.ask(c, "keys-status", struct{}{})
-			if err != nil {
-				return err
-			}
 			var s vault.Status
-			if err := json.Unmarshal(answer, &s); err != nil {
+			answer, err := f.ask(c, "keys-status", struct{}{}, &s)
+			if err != nil {
 				return err
 			}
 			f.print(c, answer, func() string {
@@ -66,14 +63,11 @@ func keysRotateCommand() *cobra.Command {
 			"written anew, and nobody has to log in again.",
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			answer, err := f.ask(c, "keys-rotate", map[string]string{"key": args[0]})
-			if err != nil {
-				return err
-			}
 			var made struct {
 				Newest uint32 `json:"newest"`
 			}
-			if err := json.Unmarshal(answer, &made); err != nil {
+			answer, err := f.ask(c, "keys-rotate", map[string]string{"key": args[0]}, &made)
+			if err != nil {
 				return err
 			}
 			f.print(c, answer, func() string { return fmt.Sprintf("%s: key %d seals from now on", args[0], made.Newest) })

@@ -134,12 +134,9 @@ func accountsCommand() *cobra.Command {
 			"console. Two, because what one asks for the other approves.",
 		Args: usage(cobra.ExactArgs(4)),
 		RunE: func(c *cobra.Command, args []string) error {
-			answer, err := f.ask(c, "accounts-bootstrap", []access.Founder{{User: args[0], Name: args[1]}, {User: args[2], Name: args[3]}})
-			if err != nil {
-				return err
-			}
 			var made bootstrapped
-			if err := json.Unmarshal(answer, &made); err != nil {
+			answer, err := f.ask(c, "accounts-bootstrap", []access.Founder{{User: args[0], Name: args[1]}, {User: args[2], Name: args[3]}}, &made)
+			if err != nil {
 				return err
 			}
 			f.print(c, answer, func() string {

@@ -45,9 +45,17 @@ func (f *toolFlags) addJSON(c *cobra.Command) {
 	c.Flags().BoolVar(&f.json, "json", false, "answer with one line of JSON")
 }
 
-// ask has a tool run: in the server that holds the memory, or here if nobody
-// does.
-func (f *toolFlags) ask(c *cobra.Command, name string, question any) (json.RawMessage, error) {
+// ask has a tool run, in the server that holds the memory, or here if nobody
+// does, and reads the answer into a value, unless that is nil.
+func (f *toolFlags) ask(c *cobra.Command, name string, question, into any) (json.RawMessage, error) {
+	answer, err := f.answer(c, name, question)
+	if err != nil || into == nil {
+		return answer, err
+	}
+	return answer, json.Unmarshal(answer, into)
+}
+
+func (f *toolFlags) answer(c *cobra.Command, name string, question any) (json.RawMessage, error) {
 	config, err := configFrom(f.config, f.data)
 	if err != nil {
 		return nil, err
@@ -117,7 +125,7 @@ func backupCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answer, err := f.ask(c, "backup", map[string]string{"to": to})
+			answer, err := f.ask(c, "backup", map[string]string{"to": to}, nil)
 			if err != nil {
 				return err
 			}
@@ -159,12 +167,9 @@ func verifyCommand() *cobra.Command {
 		Short: "Recount every hour from the rows and compare with the kept counts",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			answer, err := f.ask(c, "verify", map[string]int{"days": days})
-			if err != nil {
-				return err
-			}
 			var check store.CountCheck
-			if err := json.Unmarshal(answer, &check); err != nil {
+			answer, err := f.ask(c, "verify", map[string]int{"days": days}, &check)
+			if err != nil {
 				return err
 			}
 			f.print(c, answer, func() string {
@@ -209,14 +214,11 @@ func bindCodeCommand() *cobra.Command {
 		Long:  "Make a one-time code by which a chat account is bound to a unit.\nUNIT is its id, name or short name. The person writes “绑定 <码>” to the robot, the app or the service account.",
 		Args:  usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			answer, err := f.ask(c, "bind-code", map[string]string{"unit": args[0]})
-			if err != nil {
-				return err
-			}
 			var made struct {
 				Code string `json:"code"`
 			}
-			if err := json.Unmarshal(answer, &made); err != nil {
+			answer, err := f.ask(c, "bind-code", map[string]string{"unit": args[0]}, &made)
+			if err != nil {
 				return err
 			}
 			f.print(c, answer, func() string { return made.Code })
@@ -273,15 +275,12 @@ func correctionCommand() *cobra.Command {
 		return &cobra.Command{
 			Use: use + " UNIT", Short: short, Args: usage(cobra.ExactArgs(1)),
 			RunE: func(c *cobra.Command, args []string) error {
-				answer, err := f.ask(c, "decide", map[string]any{"unit": args[0], "day": day, "accept": accept})
-				if err != nil {
-					return err
-				}
 				var made struct {
 					Unit     string `json:"unit"`
 					Standing *int   `json:"standing"`
 				}
-				if err := json.Unmarshal(answer, &made); err != nil {
+				answer, err := f.ask(c, "decide", map[string]any{"unit": args[0], "day": day, "accept": accept}, &made)
+				if err != nil {
 					return err
 				}
 				f.print(c, answer, func() string {
@@ -380,12 +379,9 @@ func loadCommand() *cobra.Command {
 					return fmt.Errorf("%s is not a list of “group id: key”", webhooks)
 				}
 			}
-			answer, err := f.ask(c, "load", map[string]any{"city": string(text), "webhooks": keys})
-			if err != nil {
-				return err
-			}
 			var n struct{ Units, Venues, Doors int }
-			if err := json.Unmarshal(answer, &n); err != nil {
+			answer, err := f.ask(c, "load", map[string]any{"city": string(text), "webhooks": keys}, &n)
+			if err != nil {
 				return err
 			}
 			f.print(c, answer, func() string {
