@@ -52,31 +52,26 @@ func (f *fuse) do(call func() error) error {
 	return errDied
 }
 
-type fusedDocs struct {
-	store.Documents
+type fusedEngine struct {
+	store.Engine
 	fuse *fuse
 }
 
-func (d fusedDocs) Insert(ctx context.Context, collection, id string, body bson.Raw) error {
-	return d.fuse.do(func() error { return d.Documents.Insert(ctx, collection, id, body) })
+func (e fusedEngine) Insert(ctx context.Context, collection, id string, body bson.Raw) error {
+	return e.fuse.do(func() error { return e.Engine.Insert(ctx, collection, id, body) })
 }
 
-func (d fusedDocs) Replace(ctx context.Context, collection string, doc store.Document) (rev int64, err error) {
-	err = d.fuse.do(func() error { rev, err = d.Documents.Replace(ctx, collection, doc); return err })
+func (e fusedEngine) Replace(ctx context.Context, collection string, doc store.Document) (rev int64, err error) {
+	err = e.fuse.do(func() error { rev, err = e.Engine.Replace(ctx, collection, doc); return err })
 	return rev, err
 }
 
-func (d fusedDocs) Delete(ctx context.Context, collection, id string, rev int64) error {
-	return d.fuse.do(func() error { return d.Documents.Delete(ctx, collection, id, rev) })
+func (e fusedEngine) Delete(ctx context.Context, collection, id string, rev int64) error {
+	return e.fuse.do(func() error { return e.Engine.Delete(ctx, collection, id, rev) })
 }
 
-type fusedScans struct {
-	store.ScanLog
-	fuse *fuse
-}
-
-func (s fusedScans) PurgeDay(ctx context.Context, day venue.Day) error {
-	return s.fuse.do(func() error { return s.ScanLog.PurgeDay(ctx, day) })
+func (e fusedEngine) PurgeDay(ctx context.Context, day venue.Day) error {
+	return e.fuse.do(func() error { return e.Engine.PurgeDay(ctx, day) })
 }
 
 // blindScans can not count one day: a row of it is damaged.
@@ -170,11 +165,11 @@ func newPlace(t *testing.T) *place {
 // job is a process that opens the place; it dies where the fuse says.
 func (p *place) job(f *fuse) *vault.Retention {
 	p.t.Helper()
-	docs := fusedDocs{p.engine, f}
+	engine := fusedEngine{p.engine, f}
 	return &vault.Retention{
 		Vault: must[*vault.Vault](p.t)(vault.Open(p.keys, rand.Reader, vault.WithProvider(fusedKeys{vault.NewFiles(p.keys), f}))),
-		Scans: fusedScans{p.engine, f}, Meta: store.NewCollection[store.MetaRow](docs, store.Meta),
-		Certificates: vault.NewCertificates(docs, p.signer, "419981"), VisitDays: 30,
+		Scans: engine, Meta: store.NewCollection[store.MetaRow](engine, store.Meta),
+		Certificates: vault.NewCertificates(engine, p.signer, "419981"), VisitDays: 30,
 		Clock: venue.ClockFunc(func() time.Time { return p.now }),
 		Record: func(_ context.Context, actor, action string, details map[string]string) error {
 			return f.do(func() error {
