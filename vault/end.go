@@ -3,6 +3,8 @@ package vault
 import (
 	"fmt"
 	"path/filepath"
+
+	"github.com/venuecode/venuecode/internal/durable"
 )
 
 // DestroyKeys destroys every key there is: nothing sealed opens any more, nor
@@ -23,10 +25,8 @@ func DestroyKeys(dir string, p KeyProvider, epoch uint32) error {
 			return fmt.Errorf("destroy key %s: %w", name, err)
 		}
 	}
-	for _, name := range []string{ringFile, ringFile + newSuffix} {
-		if err := shred(filepath.Join(dir, name)); err != nil {
-			return fmt.Errorf("destroy keyring: %w", err)
-		}
+	if err := durable.Destroy(filepath.Join(dir, ringFile)); err != nil {
+		return fmt.Errorf("destroy keyring: %w", err)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/venuecode/venuecode/internal/durable"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -425,7 +426,7 @@ func (r *keyring) save(s ringState) error {
 	if err != nil {
 		return fmt.Errorf("encode keyring: %w", err)
 	}
-	if err := writeSynced(r.path(), b); err != nil {
+	if err := durable.Replace(r.path(), b, 0o600); err != nil {
 		return fmt.Errorf("write keyring: %w", err)
 	}
 	return nil

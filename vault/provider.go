@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/venuecode/venuecode/internal/durable"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -60,7 +61,7 @@ func (f *Files) Put(name string, key []byte) error {
 		return fmt.Errorf("%s: %w", path, venue.ErrExists)
 	}
 	text := "venuecode-" + kind + "-1:" + base64.StdEncoding.EncodeToString(key) + "\n"
-	if err := writeSynced(path, []byte(text)); err != nil {
+	if err := durable.Replace(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write %s key: %w", kind, err)
 	}
 	return nil
@@ -92,64 +93,8 @@ func (f *Files) Delete(name string) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range []string{path, path + newSuffix} {
-		if err := shred(p); err != nil {
-			return fmt.Errorf("destroy %s key: %w", kind, err)
-		}
+	if err := durable.Destroy(path); err != nil {
+		return fmt.Errorf("destroy %s key: %w", kind, err)
 	}
 	return nil
-}
-
-// shred overwrites a file in place, then removes it. Each is on disk before the
-// next.
-func shred(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err == nil {
-		_, err = f.Write(make([]byte, info.Size()))
-	}
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-const newSuffix = ".new" // of a file that is being written
-
-// writeSynced replaces path with b: after it returns, b is there even if the
-// power goes; before, the old content.
-func writeSynced(path string, b []byte) error {
-	tmp := path + newSuffix
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	err = f.Chmod(0o600) // one left by a crash keeps whatever mode it had
-	if err == nil {
-		_, err = f.Write(b)
-	}
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

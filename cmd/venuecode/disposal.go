@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/venuecode/venuecode/configs"
+	"github.com/venuecode/venuecode/internal/durable"
 	"github.com/venuecode/venuecode/internal/schedule"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/store/embedded"
@@ -145,7 +146,7 @@ func purgeRun(c *cobra.Command, f toolFlags, request, file string) error {
 			made.Number, len(made.Days), made.Rows, made.Keys, made.UnreadableFrom.Format(time.RFC3339), answer)
 	})
 	if file != "" {
-		return writeDurably(file, append(answer, '\n'))
+		return durable.Replace(file, append(answer, '\n'), 0o600)
 	}
 	return nil
 }
@@ -325,7 +326,7 @@ func (e ending) keep(dataDir string) error {
 	if err != nil {
 		return err
 	}
-	return writeDurably(filepath.Join(dataDir, endingFile), b)
+	return durable.Replace(filepath.Join(dataDir, endingFile), b, 0o600)
 }
 
 func sunsetCommand() *cobra.Command {
@@ -647,12 +648,12 @@ func (s sunset) draft(ctx context.Context, e *ending) (err error) {
 	for _, line := range earlier {
 		lines = append(append(lines, line...), '\n')
 	}
-	if err := writeDurably(filepath.Join(e.To, endCertificates), lines); err != nil {
+	if err := durable.Replace(filepath.Join(e.To, endCertificates), lines, 0o600); err != nil {
 		return err
 	}
 	key, err := os.ReadFile(filepath.Join(s.config.KeysDir, audit.PublicFile))
 	if err == nil {
-		err = writeDurably(filepath.Join(e.To, audit.PublicFile), key)
+		err = durable.Replace(filepath.Join(e.To, audit.PublicFile), key, 0o600)
 	}
 	if err != nil {
 		return err
@@ -761,29 +762,9 @@ func (s sunset) certify(e ending) ([]byte, error) {
 		return nil, err
 	}
 	for _, p := range []string{filepath.Join(e.To, endCertificate), path} {
-		if err := writeDurably(p, append(bytes.Clone(line), '\n')); err != nil {
+		if err := durable.Replace(p, append(bytes.Clone(line), '\n'), 0o600); err != nil {
 			return nil, err
 		}
 	}
 	return line, nil
-}
-
-// writeDurably puts b into a file, whole or not at all.
-func writeDurably(path string, b []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

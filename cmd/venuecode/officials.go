@@ -19,6 +19,7 @@ import (
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/console"
 	"github.com/venuecode/venuecode/internal/city"
+	"github.com/venuecode/venuecode/internal/durable"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/vault/reveal"
@@ -230,10 +231,7 @@ func (a *app) demoLogins(ctx context.Context, town *city.City, world string) ([]
 		if b, err = json.MarshalIndent(logins, "", "  "); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(file+".new", b, 0o600); err != nil {
-			return nil, err
-		}
-		if err := os.Rename(file+".new", file); err != nil {
+		if err := durable.Replace(file, b, 0o600); err != nil {
 			return nil, err
 		}
 	default:

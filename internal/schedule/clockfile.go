@@ -4,10 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/venuecode/venuecode/internal/durable"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -28,26 +28,6 @@ func readInstant(file string) (time.Time, error) {
 	return t.UTC(), err
 }
 
-// writeInstant replaces the file whole: a crash leaves the old or the new one.
 func writeInstant(file string, t time.Time) error {
-	next := file + ".new"
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(venue.FormatInstant(t) + "\n")
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(next, file); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.Replace(file, []byte(venue.FormatInstant(t)+"\n"), 0o600)
 }

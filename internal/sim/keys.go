@@ -15,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/venuecode/venuecode/internal/durable"
 )
 
 // Keys are the ids and secrets that the product and the platforms share, all
@@ -209,7 +211,7 @@ func saveKeys(k Keys, world string) error {
 	if err != nil {
 		return fmt.Errorf("write platform keys: %w", err)
 	}
-	if err := replaceFile(filepath.Join(world, keysFile), b); err != nil {
+	if err := durable.Replace(filepath.Join(world, keysFile), b, 0o600); err != nil {
 		return fmt.Errorf("write platform keys: %w", err)
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/venuecode/venuecode/internal/durable"
 )
 
 // record is one line of the world's memory: exactly one field is set.
@@ -105,7 +107,7 @@ func startJournal(world string, live []record) (*journal, error) {
 		}
 	}
 	path := filepath.Join(world, worldFile)
-	if err := replaceFile(path, b.Bytes()); err != nil {
+	if err := durable.Replace(path, b.Bytes(), 0o600); err != nil {
 		return nil, fmt.Errorf("compact world: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
@@ -190,26 +192,4 @@ func (j *journal) close() error {
 		return nil
 	}
 	return j.file.Close()
-}
-
-// replaceFile puts a whole new content in place, durably or not at all.
-func replaceFile(path string, content []byte) error {
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/venuecode/venuecode/internal/durable"
 )
 
 // Signer signs checkpoints. Its key is not where the trail is.
@@ -51,7 +53,7 @@ func NewFileSigner(dir string, random io.Reader) (*FileSigner, error) {
 		if _, err := io.ReadFull(random, seed); err != nil {
 			return nil, fmt.Errorf("make audit key: %w", err)
 		}
-		if err := writeKeyFile(path, keyPrefix, seed, 0o600); err != nil {
+		if err := durable.Replace(path, keyFile(keyPrefix, seed), 0o600); err != nil {
 			return nil, fmt.Errorf("write audit key: %w", err)
 		}
 	case err != nil:
@@ -59,7 +61,7 @@ func NewFileSigner(dir string, random io.Reader) (*FileSigner, error) {
 	}
 	s := &FileSigner{ed25519.NewKeyFromSeed(seed)}
 	if known == nil {
-		if err := writeKeyFile(public, publicPrefix, s.Public(), 0o644); err != nil {
+		if err := durable.Replace(public, keyFile(publicPrefix, s.Public()), 0o644); err != nil {
 			return nil, fmt.Errorf("write audit key: %w", err)
 		}
 	} else if !known.Equal(s.Public()) {
@@ -78,26 +80,12 @@ func (s *FileSigner) Public() ed25519.PublicKey { return s.key.Public().(ed25519
 // removed, and the public key goes behind it. Run again, it completes what was
 // left.
 func DestroyKey(dir string) error {
-	for _, name := range []string{KeyFile + ".new", KeyFile, PublicFile} {
-		path := filepath.Join(dir, name)
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return fmt.Errorf("destroy audit key: %w", err)
-		}
-		info, err := f.Stat()
-		if err == nil {
-			_, err = f.Write(make([]byte, info.Size()))
-		}
-		if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-			err = os.Remove(path)
-		}
-		if err != nil {
+	for _, name := range []string{KeyFile, PublicFile} {
+		if err := durable.Destroy(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("destroy audit key: %w", err)
 		}
 	}
-	return syncFolder(dir)
+	return durable.Sync(dir)
 }
 
 // ReadPublicKey reads a PublicFile.
@@ -119,29 +107,6 @@ func readKeyFile(path, prefix string, size int) ([]byte, error) {
 	return key, nil
 }
 
-// writeKeyFile is all or nothing: a key cut short would be no key.
-func writeKeyFile(path, prefix string, key []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	err = f.Chmod(mode) // one left by a crash keeps whatever mode it had
-	if err == nil {
-		_, err = f.WriteString(prefix + base64.StdEncoding.EncodeToString(key) + "\n")
-	}
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+func keyFile(prefix string, key []byte) []byte {
+	return []byte(prefix + base64.StdEncoding.EncodeToString(key) + "\n")
 }

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/venuecode/venuecode/internal/durable"
 	"github.com/venuecode/venuecode/store"
 )
 
@@ -63,7 +64,7 @@ func (s FileSink) Send(_ context.Context, lines [][]byte) (err error) {
 		return err
 	}
 	if end == 0 {
-		return syncFolder(filepath.Dir(s.Path))
+		return durable.Sync(filepath.Dir(s.Path))
 	}
 	return nil
 }
