@@ -43,7 +43,7 @@ type Policy struct {
 	SendTimeout time.Duration // of the machine, for one call; 10 s
 }
 
-// Options of a Notifier. Wake, Fresh and the senders of channels that are not in
+// Options of a Notifier. Wake, Fresh, Token and the senders of channels that are not in
 // use may be nil.
 type Options struct {
 	Outbox    store.Collection[store.OutboxRow]
@@ -53,7 +53,10 @@ type Options struct {
 	Senders   Senders
 	// Fresh brings a reminder or a one tap up to date when its turn has come: it
 	// leaves out who has reported since. Not ok: nothing is left to say.
-	Fresh   func(context.Context, venue.Message) (m venue.Message, ok bool, err error)
+	Fresh func(context.Context, venue.Message) (m venue.Message, ok bool, err error)
+	// Token is the fencing token under which this process sends; not ok: it may
+	// not. Nil: there is one process.
+	Token   func() (token int64, ok bool)
 	Wake    func() // tells the runner that something was posted
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
@@ -137,11 +140,18 @@ func (n *Notifier) Next(ctx context.Context) (due time.Time, ok bool, err error)
 	return row.Due, true, nil
 }
 
+var errNotLeading = errors.New("another process delivers by now")
+
 // Run delivers what is due, the oldest first; different recipients side by
 // side, one recipient's messages in order.
 func (n *Notifier) Run(ctx context.Context, now time.Time) (schedule.Result, error) {
 	r := run{n: n, held: map[venue.Recipient]*hold{}}
 	for {
+		if n.o.Token != nil {
+			if _, ok := n.o.Token(); !ok {
+				return r.result, errNotLeading
+			}
+		}
 		rows, err := n.o.Outbox.All(ctx, store.Query{
 			Index: "due", Equal: []any{store.OutboxPending}, To: now.Add(time.Millisecond), Limit: page,
 		})
@@ -219,7 +229,7 @@ func (r *run) one(ctx context.Context, to venue.Recipient, row store.Row[store.O
 	} else {
 		d = r.n.push(ctx, d)
 	}
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil && d.fate != sent {
 		return err // stopping: the row stays as it is, and goes out later
 	}
 	if d.fate == overtaken {

@@ -124,8 +124,23 @@ func (p *Policy) quietUntil(t time.Time) (time.Time, bool) {
 }
 
 // once looks again at what has been done already: the page was read a while
-// ago, and another process may have been faster.
-func (n *Notifier) once(ctx context.Context, d Delivery) (Delivery, error) {
+// ago, and another process may have been faster. Where there are others it
+// claims the message, so that one that stood still since finds it changed, and
+// leaves to a later leader what that has claimed.
+func (n *Notifier) once(ctx context.Context, d Delivery) (_ Delivery, err error) {
+	if n.o.Token != nil {
+		token, ok := n.o.Token()
+		if !ok || d.row.Value.Token > token {
+			d.fate = overtaken
+			return d, nil
+		}
+		d.row.Value.Token = token
+		d.row, err = n.o.Outbox.Replace(ctx, d.row)
+		if errors.Is(err, venue.ErrStale) || errors.Is(err, venue.ErrNotFound) {
+			d.fate, err = overtaken, nil
+		}
+		return d, err
+	}
 	row, err := n.o.Outbox.Get(ctx, d.row.ID)
 	if err != nil && !errors.Is(err, venue.ErrNotFound) {
 		return d, err
@@ -178,6 +193,12 @@ func (n *Notifier) deliver(ctx context.Context, d Delivery) (Delivery, error) {
 				return d, nil
 			}
 		}
+		if n.o.Token != nil {
+			if token, ok := n.o.Token(); !ok || token != d.row.Value.Token {
+				d.fate = overtaken
+				return d, nil
+			}
+		}
 		call, cancel := context.WithTimeout(ctx, n.o.Policy.SendTimeout)
 		err := n.o.Senders.send(call, d, d.parts[i])
 		cancel()
@@ -188,7 +209,7 @@ func (n *Notifier) deliver(ctx context.Context, d Delivery) (Delivery, error) {
 			break
 		}
 		d.row.Value.Parts = i + 1
-		if d.row, err = n.o.Outbox.Replace(ctx, d.row); err != nil {
+		if d.row, err = n.o.Outbox.Replace(context.WithoutCancel(ctx), d.row); err != nil {
 			return d, fmt.Errorf("remember a part: %w", err)
 		}
 	}
@@ -224,7 +245,8 @@ func (n *Notifier) record(ctx context.Context, d *Delivery) error {
 			v.Message.To.ID, v.Message.Recheck = "", nil
 		}
 	}
-	if _, err := n.o.Outbox.Replace(ctx, d.row); err != nil {
+	// Also when we are to stop: what went out and is not recorded goes out again.
+	if _, err := n.o.Outbox.Replace(context.WithoutCancel(ctx), d.row); err != nil {
 		return fmt.Errorf("record a %s: %w", d.Message.Kind, err)
 	}
 	n.tell(d)

@@ -48,7 +48,7 @@ var Schemas = []Schema{
 	Reports, Stages, Outbox, Callbacks, Rechecks, Meta, Territories,
 	Audit, AuditCheckpoints, AuditSinks, Escrows, Certificates,
 	Officials, OfficialSessions, OfficialChanges, OfficialRequests, OfficialQuotas, OfficialRoster,
-	RevocationRows,
+	RevocationRows, LeaseRows,
 }
 
 // PersonRow is one person, sealed under a key of their own that is wrapped
@@ -120,6 +120,7 @@ type OutboxRow struct {
 	Attempts int
 	Parts    int       // parts already delivered, of a message too long for one
 	Sent     time.Time // zero until sent
+	Token    int64     // of the leader's term that claimed it last; 0: there was one process
 	Outcome  string    // last failure in words of ours; no identities, no URLs
 }
 

@@ -57,6 +57,7 @@ type app struct {
 	trail        *audit.Trail
 	officials    *access.Service
 	health       *health.Client
+	lease        *store.Lease // nil: no other process shares the memory
 	runner       *schedule.Runner
 	reports      *daily.Service
 	stages       *daily.Stages
@@ -106,7 +107,10 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 	a.registry = store.NewRegistry(a.engine, machine)
 	a.people = vault.NewPeople(a.vault, a.engine, clock, venue.Division(config.Division))
 	a.bindCodes = store.NewBindCodes(a.engine, a.registry, a.vault.Blind, rand.Reader, clock)
-	a.runner = schedule.NewRunner(schedule.Options{Clock: clock, Log: log, Metrics: metrics})
+	if err = a.openLease(metrics); err != nil {
+		return nil, err
+	}
+	a.runner = a.scheduler(metrics)
 
 	platforms, err := openPlatforms(config)
 	if err != nil {
@@ -140,10 +144,12 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 	}
 	persons := a.personRetention(ended)
 	a.runner.Add(
-		plain{recheck}, plain{stages}, outbox, plain{&dayKeys{vault: a.vault, clock: clock}}, plain{a.trail},
+		plain{recheck}, plain{stages}, outbox,
 		plain{&settling{service: service, clock: clock}}, plain{&sweeping{officials: a.officials, clock: clock}},
 		plain{persons}, plain{a.retention}, plain{a.expiry()},
 	)
+	// Keys of days are this process's to know, and it signs the chains that it wrote.
+	a.runner.AddEverywhere(plain{&dayKeys{vault: a.vault, clock: clock}}, plain{a.trail})
 
 	options := web.Options{
 		Name: "venuecode", BodyLimit: int(config.Limits.Body), Proxies: config.TrustedProxies,
@@ -261,10 +267,14 @@ func (a *app) checkin(outbox checkin.Outbox) (*checkin.Service, *checkin.Recheck
 		Base: c.Health.Base, Credential: c.Health.Credential.Reveal(), Timeout: c.Health.Timeout,
 		Reuse: c.Health.Reuse, BreakerOpen: c.Health.BreakerOpen, Identify: a.people.Identity, Machine: machine, Log: a.log,
 	})
+	look := time.Duration(0)
+	if a.lease != nil {
+		look = leaderLook
+	}
 	alarms := checkin.Alarms{Outbox: outbox, Clock: a.clock, Officers: a.registry.Officers}
 	recheck := &checkin.Recheck{
 		Scans: a.engine, Outcome: store.NewRechecked(a.engine), Health: a.health, Sealed: a.vault,
-		Doors: a.registry, Alarms: alarms, Clock: a.clock, Tell: a.tellResident(outbox),
+		Doors: a.registry, Alarms: alarms, Clock: a.clock, Look: look, Tell: a.tellResident(outbox),
 	}
 	return &checkin.Service{
 		Doors: a.registry, Health: a.health, People: a.people, Sealer: a.vault, Log: a.engine, Alarms: alarms, Clock: a.clock,
@@ -376,9 +386,13 @@ func (a *app) notifier(p platforms, stages *daily.Stages, metrics prometheus.Reg
 	if p.alipay != nil && c.SubscribeTemplates.Recheck != "" {
 		senders.Alipay = cardSender{p.alipay.Template, c.SubscribeTemplates}
 	}
+	var token func() (int64, bool)
+	if a.lease != nil {
+		token = a.lease.Token
+	}
 	return notifier.New(notifier.Options{
 		Outbox: store.NewCollection[store.OutboxRow](a.engine, store.Outbox), Clock: a.clock, Directory: directory{a},
-		Senders: senders, Fresh: stages.Fresh, Wake: a.runner.Wake, Log: a.log, Metrics: metrics,
+		Senders: senders, Fresh: stages.Fresh, Token: token, Wake: a.runner.Wake, Log: a.log, Metrics: metrics,
 		Policy: notifier.Policy{
 			RobotPerMinute: c.RobotPerMinute, QuietFrom: sinceMidnight(c.QuietHours.From), QuietTo: sinceMidnight(c.QuietHours.To),
 			Deadline: sinceMidnight(a.config.Reports.Deadline), RetryFirst: c.Retry.First, RetryMax: c.Retry.Max, GiveUp: c.Retry.GiveUp,
@@ -490,6 +504,9 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 
 	ctx, a.stop = context.WithCancel(ctx)
 	a.workers.Go(func() { a.runner.Loop(ctx) })
+	if a.lease != nil {
+		a.workers.Go(func() { a.beat(ctx) })
+	}
 	a.visitors, a.operators = listen(a.web, listener, a.log), listen(a.ops, ops, a.log)
 	a.ready.Store(true)
 	return nil
@@ -521,7 +538,7 @@ func (a *app) close() error {
 		errs = append(errs, a.operators.end(ctx))
 	}
 	a.workers.Wait()
-	return errors.Join(append(errs, a.trail.Close(ctx), a.engine.Close())...)
+	return errors.Join(append(errs, a.giveBack(ctx), a.trail.Close(ctx), a.engine.Close())...)
 }
 
 // dataDir makes the folders of a data directory.

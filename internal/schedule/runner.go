@@ -38,6 +38,13 @@ type Move struct {
 	Ran, Deferred int
 }
 
+// Lead gives the works of several processes to one of them at a time.
+type Lead interface {
+	// Term is a context within ctx that ends soon after this process ceases to
+	// lead, and is released by end. Not ok: it does not lead.
+	Term(ctx context.Context) (term context.Context, end context.CancelFunc, ok bool)
+}
+
 // Options of a Runner. Clock, Log and Metrics are required.
 type Options struct {
 	Clock   *Clock
@@ -46,6 +53,10 @@ type Options struct {
 	// Poll is the longest the Loop waits before it looks again by itself, for
 	// what other processes post; 0 is a minute.
 	Poll time.Duration
+	// Lead, if given, has the Loop run the works that were given to Add only
+	// while this process leads. A clock that is moved belongs to one process, so
+	// it goes with the real clock only.
+	Lead Lead
 }
 
 // Runner runs works in the order in which they come due, one at a time.
@@ -53,10 +64,12 @@ type Runner struct {
 	clock *Clock
 	log   *slog.Logger
 	poll  time.Duration
+	lead  Lead
 	wake  chan struct{}
 
 	turn sync.Mutex // held by the Loop while it runs works, and by a move
 	jobs []*job
+	led  bool // the Loop led when it looked last
 
 	success  *prometheus.GaugeVec
 	failures *prometheus.CounterVec
@@ -65,8 +78,9 @@ type Runner struct {
 // job is a Work and how it has been doing.
 type job struct {
 	Work
-	failed int       // times in a row
-	retry  time.Time // machine; the Loop leaves it alone until then
+	everywhere bool      // run whether or not this process leads
+	failed     int       // times in a row
+	retry      time.Time // machine; the Loop leaves it alone until then
 }
 
 // NewRunner makes a Runner without works.
@@ -75,7 +89,7 @@ func NewRunner(o Options) *Runner {
 		o.Poll = time.Minute
 	}
 	r := &Runner{
-		clock: o.Clock, log: o.Log, poll: o.Poll, wake: make(chan struct{}, 1),
+		clock: o.Clock, log: o.Log, poll: o.Poll, lead: o.Lead, wake: make(chan struct{}, 1),
 		success: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "venuecode_job_last_success_timestamp_seconds",
 			Help: "Machine time at which the job last had nothing left undone.",
@@ -90,9 +104,15 @@ func NewRunner(o Options) *Runner {
 }
 
 // Add gives the Runner works, before it starts.
-func (r *Runner) Add(works ...Work) {
+func (r *Runner) Add(works ...Work) { r.add(works, false) }
+
+// AddEverywhere is Add for works that see to this process's own things, and are
+// run by every process.
+func (r *Runner) AddEverywhere(works ...Work) { r.add(works, true) }
+
+func (r *Runner) add(works []Work, everywhere bool) {
 	for _, w := range works {
-		r.jobs = append(r.jobs, &job{Work: w})
+		r.jobs = append(r.jobs, &job{Work: w, everywhere: everywhere})
 		r.failures.WithLabelValues(w.Name())
 	}
 }
@@ -125,29 +145,64 @@ func (r *Runner) quiesce(ctx context.Context) time.Duration {
 	r.turn.Lock()
 	defer r.turn.Unlock()
 	for ctx.Err() == nil {
-		wait := r.poll
-		now := r.clock.machine.Now()
-		ready := func(j *job) bool {
-			if d := j.retry.Sub(now); d > 0 {
-				wait = min(wait, d)
-				return false
-			}
-			return true
+		if d, again := r.step(ctx); !again {
+			return d
 		}
-		j, due, _ := r.earliest(ctx, ready)
-		if j == nil {
-			return wait
-		}
-		d, comes := r.clock.until(due)
-		if !comes {
-			return wait
-		}
-		if d > 0 {
-			return min(wait, d)
-		}
-		r.run(ctx, j, due)
 	}
 	return 0
+}
+
+// step runs what is due first; not again: nothing is, for so long.
+func (r *Runner) step(ctx context.Context) (wait time.Duration, again bool) {
+	term, leads := ctx, true
+	if r.lead != nil {
+		var end context.CancelFunc
+		term, end, leads = r.lead.Term(ctx)
+		defer end()
+	}
+	if r.led && !leads {
+		r.handOver()
+	}
+	r.led = leads
+	wait = r.poll
+	now := r.clock.machine.Now()
+	ready := func(j *job) bool {
+		if !leads && !j.everywhere {
+			return false
+		}
+		if d := j.retry.Sub(now); d > 0 {
+			wait = min(wait, d)
+			return false
+		}
+		return true
+	}
+	j, due, _ := r.earliest(ctx, ready)
+	if j == nil {
+		return wait, false
+	}
+	d, comes := r.clock.until(due)
+	if !comes {
+		return wait, false
+	}
+	if d > 0 {
+		return min(wait, d), false
+	}
+	if !j.everywhere {
+		ctx = term
+	}
+	r.run(ctx, j, due)
+	return 0, true
+}
+
+// handOver forgets how the works of the leader were doing: from here on another
+// process tells.
+func (r *Runner) handOver() {
+	for _, j := range r.jobs {
+		if !j.everywhere {
+			j.failed, j.retry = 0, time.Time{}
+			r.success.DeleteLabelValues(j.Name())
+		}
+	}
 }
 
 // perInstant is the most runs of one Work at one instant of a move.
@@ -274,7 +329,7 @@ func (r *Runner) run(ctx context.Context, j *job, due time.Time) (did Result, ok
 
 func (r *Runner) failed(ctx context.Context, j *job, err error) {
 	if ctx.Err() != nil {
-		return // we are stopping; it is not the job's fault
+		return // we are stopping, or lead no more; it is not the job's fault
 	}
 	r.failures.WithLabelValues(j.Name()).Inc()
 	if j.failed++; j.failed == 1 {

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/venuecode/venuecode/internal/durable"
@@ -29,7 +30,7 @@ type Sink interface {
 }
 
 // FileSink appends lines to a file, say on a mounted share or a disk that can be
-// written only once.
+// written only once. Several processes share the one file.
 type FileSink struct {
 	Label string
 	Path  string // its folder must be there
@@ -50,6 +51,10 @@ func (s FileSink) Send(_ context.Context, lines [][]byte) (err error) {
 			err = fmt.Errorf("audit sink %s: %w", s.Label, err)
 		}
 	}()
+	// Until it is closed. Nobody is waited for: a process may stand still with it.
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
 	end, err := wholeLines(f)
 	if err != nil {
 		return err

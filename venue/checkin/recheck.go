@@ -28,6 +28,9 @@ type Recheck struct {
 	// Tell sends word to the resident that the held code has been verified.
 	Tell  func(ctx context.Context, person venue.PersonID, scan venue.Scan, reading venue.Reading) error
 	Clock venue.Clock // civil
+	// Look is how often it sweeps though nobody has told of a scan: other
+	// processes record some too. 0: there are none, and it sweeps when told.
+	Look time.Duration
 
 	mu    sync.Mutex
 	begun bool
@@ -90,8 +93,8 @@ func (r *Recheck) Waiting(t time.Time) {
 	r.told = true
 }
 
-// Next is when the sweep runs again: once at the start, then only while scans
-// wait.
+// Next is when the sweep runs again: once at the start, then while scans wait,
+// and every Look.
 func (r *Recheck) Next(context.Context) (time.Time, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -124,6 +127,9 @@ func (r *Recheck) Run(ctx context.Context, now time.Time) (ran, deferred int, er
 	switch {
 	case err == nil && !waiting:
 		r.due, r.pause = time.Time{}, 0
+		if r.Look > 0 {
+			r.due = now.Add(r.Look)
+		}
 		return ran, 0, nil
 	case err == nil && ran >= recheckBatch:
 		r.due, r.pause = now, 0
