@@ -158,3 +158,18 @@ func TestAClaimOfALaterTermIsLeftAlone(t *testing.T) {
 		t.Fatalf("%+v, %v", got.Value, err)
 	}
 }
+
+func TestWhatWasSentIsRecordedThoughTheProcessStops(t *testing.T) {
+	w := newWorld(t, day.At(16, 10), nil)
+	ctx, stop := context.WithCancel(t.Context())
+	w.answer = func(string) error { stop(); return nil }
+	for _, id := range []string{"1", "2"} {
+		w.post(venue.Message{ID: id, Kind: venue.MessageDigest, Day: day, To: venue.Recipient{Channel: venue.ChannelRobot, ID: "1"}, Digest: &venue.Digest{}})
+	}
+	if _, err := w.Run(ctx, w.clock.Now()); err == nil {
+		t.Error("it was to stop and went on")
+	}
+	if first, second := w.row("1").State, w.row("2").State; first != store.OutboxSent || second != store.OutboxPending {
+		t.Errorf("the one that went out is %s, the one behind it %s", first, second)
+	}
+}

@@ -43,8 +43,8 @@ type Policy struct {
 	SendTimeout time.Duration // of the machine, for one call; 10 s
 }
 
-// Options of a Notifier. Wake, Fresh, Token and the senders of channels that are not in
-// use may be nil.
+// Options of a Notifier. Fresh, Token, Wake and the senders of channels that are
+// not in use may be nil.
 type Options struct {
 	Outbox    store.Collection[store.OutboxRow]
 	Clock     venue.Clock // civil
@@ -219,6 +219,9 @@ func (r *run) page(ctx context.Context, rows []store.Row[store.OutboxRow]) error
 
 // one pushes one message through the pipeline and records what became of it.
 func (r *run) one(ctx context.Context, to venue.Recipient, row store.Row[store.OutboxRow]) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	h := r.held[to]
 	r.mu.Unlock()

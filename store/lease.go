@@ -30,8 +30,8 @@ type LeasePace struct {
 	Idle time.Duration // others take over when they have seen no beat for that long
 }
 
-// DefaultLeasePace has a holder replaced 26 s after it fell silent, and the
-// time of two beats' calls, at the latest.
+// DefaultLeasePace has a holder replaced 26 s after it fell silent at the latest,
+// and the time that two beats take in the store.
 var DefaultLeasePace = LeasePace{Beat: 3 * time.Second, Hold: 10 * time.Second, Idle: 20 * time.Second}
 
 // Lease is this process's part in a lease. No two machines' clocks are ever

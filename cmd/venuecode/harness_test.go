@@ -28,8 +28,15 @@ import (
 // asProgram makes the test binary be the program, so that it can be killed.
 const asProgram = "VENUECODE_TEST_AS_PROGRAM"
 
+// hasty is the value of asProgram for a program with a short lease.
+const hasty = "hasty"
+
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	if as := os.Getenv(asProgram); as != "" {
+		if as == hasty {
+			leasePace = hastyPace
+		}
+		_ = os.Unsetenv(asProgram) // `serve` would take it for an option
 		main()
 	}
 	os.Exit(m.Run())

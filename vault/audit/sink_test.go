@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -176,5 +177,34 @@ func TestAWebSinkThatHangsIsLeftAlone(t *testing.T) {
 	err := s.Send(context.Background(), [][]byte{[]byte("one")})
 	if err == nil || !strings.Contains(err.Error(), "timeout: true") {
 		t.Errorf("a hanging sink: %v", err)
+	}
+}
+
+// TestAFileThatAnotherProcessWritesIsNotWaitedFor: it may stand still with it.
+func TestAFileThatAnotherProcessWritesIsNotWaitedFor(t *testing.T) {
+	ctx := context.Background()
+	d := newDesk(t)
+	sink := d.fileSink("file")
+	if err := sink.Send(ctx, [][]byte{[]byte("one")}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.OpenFile(sink.Path, os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(other.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Send(ctx, [][]byte{[]byte("two")}); !errors.Is(err, syscall.EWOULDBLOCK) {
+		t.Errorf("beside another: %v", err)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Send(ctx, [][]byte{[]byte("two")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(d.copyOf(sink)); got != "one\ntwo\n" {
+		t.Errorf("the file has %q", got)
 	}
 }

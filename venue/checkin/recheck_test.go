@@ -272,6 +272,21 @@ func TestEveryUnknownScanIsSettledOnceAndEveryRedOneRaised(t *testing.T) {
 	}
 }
 
+func TestAScanThatAnotherProcessRecordedIsFound(t *testing.T) {
+	w := newWorld(t)
+	w.recheck.Look = 5 * time.Second
+	w.scan(1, venue.HealthUnknown)
+	w.advance(time.Minute)
+	other := w.rows[0]
+	other.Key[31] ^= 0xFF
+	other.Received = w.Now()
+	w.rows = append(w.rows, other) // and nobody tells
+	w.advance(w.recheck.Look)
+	if _, ok := w.done[other.Key.ID()]; !ok {
+		t.Fatal("not looked at within 5 s")
+	}
+}
+
 func TestTheJobIsNotDueWithoutAScanThatWaits(t *testing.T) {
 	w := newWorld(t)
 	if due, ok, _ := w.recheck.Next(ctx); !ok || !due.Equal(noon) {
