@@ -115,7 +115,7 @@ var offices = map[Role]office{
 	RoleSigner: {view: venue.ScopeTerritory, sensitive: true, may: []Permission{
 		UnitsRead, CoverageRead, BoardRead, LedgerRead, NoticesRead, NoticesSign, SunsetApprove, RequestsDecide, DisposalRead}},
 
-	// The only role that may see who somebody is, and only inside a granted case.
+	// The only role that may see who somebody is, for a purpose and with a case number.
 	RoleTracer: {view: venue.ScopeTerritory, sensitive: true, may: []Permission{
 		UnitsRead, DoorsRead, CasesOpen, CasesRead, ContactsRead, ContactsExport, RevealIdentity}},
 

@@ -156,9 +156,6 @@ func (h *Handler) askSunset(c *call) (answer, error) {
 	return c.decided(h.Access.Ask(c.ctx, c.by, "sunset", q.Confirm, q.Reason))
 }
 
-// longestEscrow is the most days that a copy of keys lives (rules §6).
-const longestEscrow = 7
-
 // askEscrow asks for a copy of the keys: its subject is the days, a blank and
 // the fingerprint of the custodian's key.
 func (h *Handler) askEscrow(c *call) (answer, error) {
@@ -170,7 +167,7 @@ func (h *Handler) askEscrow(c *call) (answer, error) {
 		return answer{}, err
 	}
 	days, err := strconv.Atoi(q.Days.String())
-	if err != nil || days < 1 || days > longestEscrow {
+	if err != nil || days < 1 || time.Duration(days)*24*time.Hour > vault.MaxEscrow {
 		return answer{}, &venue.Invalid{Field: "days", Reason: "range"}
 	}
 	fingerprint := strings.TrimSpace(q.Custodian)

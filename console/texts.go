@@ -33,7 +33,7 @@ var rules = map[access.Rule]error{
 	access.RuleOneView:    &web.Error{Status: fiber.StatusConflict, Code: "rule_one_view", Message: "同一账号的各角色可见范围必须一致"},
 	access.RuleTwoHolders: &web.Error{Status: fiber.StatusConflict, Code: "rule_two_holders", Message: "参与相互监督的角色至少保留两名持有人"},
 	access.RuleFactors:    &web.Error{Status: fiber.StatusConflict, Code: "rule_both_factors", Message: "敏感账号的口令和动态码密钥不能由同一人发放"},
-	access.RuleRequester:  &web.Error{Status: fiber.StatusConflict, Code: "rule_requester", Message: "原申请人已无权提出此项变更"},
+	access.RuleRequester:  &web.Error{Status: fiber.StatusConflict, Code: "rule_requester", Message: "原申请人已无权提出此事项"},
 	access.RuleMachine:    &web.Error{Status: fiber.StatusConflict, Code: "rule_machine", Message: "省级平台以签名对接，不设账号"},
 }
 

@@ -90,6 +90,22 @@ type Documents interface {
 	Find(ctx context.Context, collection string, q Query) iter.Seq2[Document, error]
 }
 
+// Stream is how an engine makes an iteration: read hands rows out until yield
+// says no. Its error comes as the last pair, unless nobody listens any more.
+func Stream[T any](read func(yield func(T) bool) error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		stopped := false
+		err := read(func(row T) bool {
+			stopped = !yield(row, nil)
+			return !stopped
+		})
+		if err != nil && !stopped {
+			var none T
+			yield(none, err)
+		}
+	}
+}
+
 // Outcome tells of one appended scan.
 type Outcome = venue.ScanOutcome
 

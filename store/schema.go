@@ -37,7 +37,7 @@ var (
 )
 
 // Escrows lists the copies of keys that were handed to a custodian.
-var Escrows = Schema{Name: "escrows", Indexes: []Index{{Name: "expires", Fields: []string{"expires"}}}} // random id → EscrowRow
+var Escrows = Schema{Name: "escrows", Indexes: []Index{{Name: "expires", Fields: []string{"expires"}}}} // id of the request → EscrowRow
 
 // Certificates lists what was destroyed.
 var Certificates = Schema{Name: "certificates"} // number → CertificateRow

@@ -162,7 +162,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 		return nil, err
 	}
 	staff.Routes(a.web)
-	desk.Disposal, desk.Identities = disposal{a}, a.identities()
+	desk.Disposal, desk.Identities = disposal{a}, a.identities(desk.Office)
 	desk.Routes(a.web)
 	a.web.Get("/openapi.json", serveOpenAPI)
 	a.ops = a.operations(metrics)

@@ -64,9 +64,9 @@ func (p proof) Verify(ctx context.Context) (audit.Report, error) {
 }
 
 // identities wires the way from a pseudonym to a name.
-func (a *app) identities() *reveal.Service {
+func (a *app) identities(office *store.Office) *reveal.Service {
 	return &reveal.Service{
-		Office: store.NewOffice(a.engine, a.registry), Vault: a.vault, People: a.people,
+		Office: office, Vault: a.vault, People: a.people,
 		Quota: access.NewQuota(a.engine, a.config.Officials.RevealsPerDay, a.clock), Trail: a.trail, Clock: a.clock,
 	}
 }

@@ -15,16 +15,7 @@ import (
 // Find yields documents by an index, as they were when the iteration began; see
 // store.Documents.
 func (e *Engine) Find(ctx context.Context, collection string, q store.Query) iter.Seq2[store.Document, error] {
-	return func(yield func(store.Document, error) bool) {
-		stopped := false
-		err := e.find(ctx, collection, q, func(d store.Document) bool {
-			stopped = !yield(d, nil)
-			return !stopped
-		})
-		if err != nil && !stopped {
-			yield(store.Document{}, err)
-		}
-	}
+	return store.Stream(func(yield func(store.Document) bool) error { return e.find(ctx, collection, q, yield) })
 }
 
 func (e *Engine) find(ctx context.Context, collection string, q store.Query, yield func(store.Document) bool) error {

@@ -119,26 +119,24 @@ func (e *Engine) scan(ctx context.Context, day venue.Day, key venue.ScanKey) (s 
 // stream makes an iteration out of a reading function: it enters, hands each
 // row out, tells of an error with the last pair, and always leaves.
 func (e *Engine) stream(ctx context.Context, what string, read func(yield func(venue.Scan) bool) error) iter.Seq2[venue.Scan, error] {
-	return func(yield func(venue.Scan, error) bool) {
+	return store.Stream(func(yield func(venue.Scan) bool) error {
 		leave, err := e.enter(ctx)
 		if err != nil {
-			yield(venue.Scan{}, fmt.Errorf("%s: %w", what, err))
-			return
+			return fmt.Errorf("%s: %w", what, err)
 		}
 		defer leave()
-		stopped := false
 		var gaveUp error
 		err = read(func(s venue.Scan) bool {
 			if gaveUp = e.goOn(ctx); gaveUp != nil {
 				return false
 			}
-			stopped = !yield(s, nil)
-			return !stopped
+			return yield(s)
 		})
-		if err = cmp.Or(gaveUp, err); err != nil && !stopped {
-			yield(venue.Scan{}, fmt.Errorf("%s: %w", what, err))
+		if err = cmp.Or(gaveUp, err); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
 		}
-	}
+		return nil
+	})
 }
 
 // walk hands out the documents of a day that a filter finds, until visit says

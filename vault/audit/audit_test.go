@@ -507,7 +507,7 @@ func TestConsolesFindRows(t *testing.T) {
 			}
 		})
 	}
-	rows, more, err := trail.Accesses(ctx, "p3", Page{})
+	rows, more, err := trail.By(ctx, Filter{Object: Object{KindPerson, "p3"}}, Page{})
 	if err != nil || more || len(rows) != 6 || rows[0].Event.Actor == "" {
 		t.Errorf("accesses: %d rows, %t, %v; want 6", len(rows), more, err)
 	}

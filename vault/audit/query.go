@@ -88,13 +88,8 @@ func (t *Trail) By(ctx context.Context, f Filter, p Page) (rows []Row, more bool
 	return rows, false, nil
 }
 
-// KindPerson is the kind of objects that are people.
+// KindPerson is the kind of objects that are people, by the blinded id that the
+// caller used when appending.
 const KindPerson = "person"
-
-// Accesses lists who looked at a person, by the blinded id that the caller used
-// when appending, the newest first.
-func (t *Trail) Accesses(ctx context.Context, person string, p Page) (rows []Row, more bool, err error) {
-	return t.By(ctx, Filter{Object: Object{KindPerson, person}}, p)
-}
 
 func isNotFound(err error) bool { return errors.Is(err, venue.ErrNotFound) }

@@ -288,7 +288,7 @@ func TestARevealIsWrittenBeforeItIsShown(t *testing.T) {
 	if found := finder.Find(slices.Concat(b, masked, []byte(printed), []byte(handle))); len(found) > 0 {
 		t.Errorf("in the audit, the handle or a print: %v", found)
 	}
-	seen, _, err := o.trail.Accesses(t.Context(), o.People.AuditID(o.person), audit.Page{})
+	seen, _, err := o.trail.By(t.Context(), audit.Filter{Object: audit.Object{Kind: audit.KindPerson, ID: o.People.AuditID(o.person)}}, audit.Page{})
 	if err != nil || len(seen) != 1 {
 		t.Errorf("the person finds %d looks at them, %v", len(seen), err)
 	}
