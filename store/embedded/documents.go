@@ -157,6 +157,9 @@ func (e *Engine) Insert(ctx context.Context, collection, id string, body bson.Ra
 	if err != nil {
 		return err
 	}
+	if err := e.room(); err != nil {
+		return err
+	}
 	key, value := c.key(id), encode(1, body)
 	return e.write(ctx, func(g *group) error {
 		there, err := g.get(key)
@@ -186,6 +189,9 @@ func (e *Engine) Replace(ctx context.Context, collection string, d store.Documen
 	}
 	keys, err := c.keys(d.ID, d.Body)
 	if err != nil {
+		return 0, err
+	}
+	if err := e.room(); err != nil {
 		return 0, err
 	}
 	key, value := c.key(d.ID), encode(d.Rev+1, d.Body)

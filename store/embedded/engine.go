@@ -50,6 +50,8 @@ func (e *InUseError) Unwrap() error { return venue.ErrUnavailable }
 // Engine keeps the memory in one folder.
 type Engine struct {
 	db          *pebble.DB
+	files       vfs.FS
+	dir         string
 	lock        *pebble.Lock
 	logger      *slog.Logger
 	machine     venue.Clock
@@ -79,6 +81,8 @@ func Open(o Options) (_ *Engine, err error) {
 		o.files = vfs.Default
 	}
 	e := &Engine{
+		files:     o.files,
+		dir:       o.Dir,
 		logger:    o.Logger,
 		machine:   o.Machine,
 		queue:     make(chan *request, queueLen),
@@ -177,6 +181,20 @@ func (e *Engine) goOn(ctx context.Context, rows int) error {
 	return ctx.Err()
 }
 
+// reserve is what is left of a disk, bytes: a commit that the disk does not take
+// stops the engine until it is opened again, and a purge, which gives space back,
+// first takes some.
+const reserve = 128 << 20
+
+// room refuses what would fill the disk. Nothing is refused that removes.
+func (e *Engine) room() error {
+	disk, err := e.files.GetDiskUsage(e.dir)
+	if err != nil || disk.AvailBytes >= reserve {
+		return nil // who can not tell how much is left does not refuse
+	}
+	return fmt.Errorf("the disk is full, %d MB are left of it: %w", disk.AvailBytes>>20, venue.ErrUnavailable)
+}
+
 // Check answers nil while the engine can take a write.
 func (e *Engine) Check(ctx context.Context) error {
 	leave, err := e.enter(ctx)
@@ -187,7 +205,7 @@ func (e *Engine) Check(ctx context.Context) error {
 	if cause := e.broken.Load(); cause != nil {
 		return *cause
 	}
-	return nil
+	return e.room()
 }
 
 // Close waits for the writes under way and for readers to take notice, then

@@ -224,6 +224,45 @@ func TestAFailedCommitIsToldAndStopsTheEngine(t *testing.T) {
 	}
 }
 
+// smallDisk has as many bytes left as it is told.
+type smallDisk struct {
+	vfs.FS
+	left atomic.Uint64
+}
+
+func (d *smallDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	return vfs.DiskUsage{AvailBytes: d.left.Load()}, nil
+}
+
+func TestAFullDiskIsToldBeforeItStopsTheEngine(t *testing.T) {
+	disk := &smallDisk{FS: vfs.NewMem()}
+	disk.left.Store(reserve)
+	e := openHere(t, Options{Dir: "data", files: disk})
+	ctx, day := context.Background(), venue.DayOf(storetest.Noon)
+	body := storetest.Body(t, struct{}{})
+	storetest.Append(t, e, storetest.Scan(1, 1, "D", storetest.Noon))
+	if err := e.Insert(ctx, "plain", "a", body); err != nil {
+		t.Fatal(err)
+	}
+
+	disk.left.Store(reserve - 1)
+	_, appended := e.Append(ctx, []venue.Scan{storetest.Scan(1, 2, "D", storetest.Noon)})
+	_, replaced := e.Replace(ctx, "plain", store.Document{ID: "a", Rev: 1, Body: body})
+	for what, err := range map[string]error{
+		"append": appended, "replace": replaced, "insert": e.Insert(ctx, "plain", "b", body), "check": e.Check(ctx),
+	} {
+		if !errors.Is(err, venue.ErrUnavailable) || !strings.Contains(err.Error(), "the disk is full, 127 MB are left") {
+			t.Errorf("%s on a full disk: %v", what, err)
+		}
+	}
+	if err := errors.Join(e.Delete(ctx, "plain", "a", 0), e.PurgeDay(ctx, day)); err != nil {
+		t.Errorf("what gives space back is refused: %v", err)
+	}
+
+	disk.left.Store(reserve)
+	storetest.Append(t, e, storetest.Scan(1, 2, "D", storetest.Noon))
+}
+
 func TestAnIndexDeclaredLaterIsBuiltOnOpening(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()

@@ -32,6 +32,9 @@ func (e *Engine) Append(ctx context.Context, batch []venue.Scan) ([]store.Outcom
 	if len(batch) == 0 {
 		return nil, ctx.Err()
 	}
+	if err := e.room(); err != nil {
+		return nil, fmt.Errorf("append scans: %w", err)
+	}
 	outcomes := make([]store.Outcome, len(batch))
 	entries := make([]entry, len(batch))
 	for i := range batch {
