@@ -56,6 +56,8 @@ var imports = []rule{
 		why: "one engine sees raw documents and declared indexes, nothing else"},
 	{of: []string{"store/mongo"}, ours: []string{"store", "venue"}, never: drivers[:1],
 		why: "one engine sees raw documents and declared indexes, nothing else"},
+	{of: []string{"store/spool"}, ours: []string{"store", "venue"}, never: drivers,
+		why: "it stands before any engine and is given both"},
 	{of: []string{"configs"}, ours: []string{"venue"}, never: slices.Concat(servers, drivers),
 		why: "names, defaults and validation"},
 	{of: []string{"internal/sim"}, ours: []string{"internal/durable", "venue"}, never: drivers,

@@ -35,6 +35,7 @@ var table = map[string]entry{
 	"platform":          driven(platforms),
 	"store":             driven(collections),
 	"store/embedded":    driven(engine),
+	"store/spool":       elsewhere("store/spool/spool_test.go"),
 	"store/mongo":       elsewhere("store/mongo/engine_test.go"),
 	"vault":             driven(persons),
 	"vault/audit":       driven(trail),
