@@ -71,6 +71,9 @@ func (e *Expiry) Run(ctx context.Context, now time.Time) (ran, deferred int, err
 // of it are civil days.
 type Keep struct {
 	Visits, Counts, Messages, Audit, Replies time.Duration
+	// Sources is how long a process is remembered that fell silent: as long as a
+	// verdict may wait for what it recorded (rules §3).
+	Sources time.Duration
 }
 
 // Kinds is what the store keeps for a time, but for scans and the audit trail.
@@ -92,6 +95,7 @@ func Kinds(e Engine, keep Keep) []Kind {
 		{"replies", keep.Replies, forget(e, Callbacks, at)},
 		{"bind_codes", 0, forget(e, BindCodeRows, expires)},
 		{"reveal_quotas", 24 * time.Hour, forget(e, OfficialQuotas, day)},
+		{"processes", keep.Sources, forget(e, ProcessRows, func(before time.Time) []Query { return []Query{{Index: "seen", To: before}} })},
 		{"rechecks", keep.Visits, forget(e, Rechecks, at)},
 		{"reports", keep.Counts, forget(e, Reports, day)},
 		{"stages", keep.Counts, forget(e, Stages, id)},

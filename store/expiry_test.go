@@ -106,6 +106,7 @@ var things = map[string][]thing{
 	"reveal_quotas": {{"official_quotas", insert(store.OfficialQuotas, func(_ string, at time.Time) store.OfficialQuotaRow {
 		return store.OfficialQuotaRow{Day: int32(venue.DayOf(at)), Used: 1}
 	}), olderDay(aDay)}},
+	"processes": {{"processes", insert(store.ProcessRows, func(_ string, at time.Time) store.ProcessRow { return store.ProcessRow{Seen: at} }), older(keep.Sources)}},
 	"rechecks": {{"rechecks", func(t storetest.TB, e store.Engine, id string, at time.Time) string {
 		if err := store.NewRechecked(e).Keep(context.Background(), id, venue.Reading{}, at); err != nil {
 			t.Fatal(err)
@@ -202,7 +203,7 @@ func TestEverythingIsKeptForItsTimeAndNoLonger(t *testing.T) {
 			kind := rapid.SampledFrom(kinds).Draw(t, "kind")
 			x := rapid.SampledFrom(things[kind]).Draw(t, "thing")
 			// Ages like to sit on the edge, of the time or of its day.
-			age := map[string]time.Duration{"replies": keep.Replies, "reveal_quotas": aDay, "rechecks": keep.Visits, "reports": keep.Counts,
+			age := map[string]time.Duration{"replies": keep.Replies, "reveal_quotas": aDay, "processes": keep.Sources, "rechecks": keep.Visits, "reports": keep.Counts,
 				"stages": keep.Counts, "messages": keep.Messages, "account_changes": keep.Audit, "requests": keep.Audit}[kind]
 			at := now.Add(-age)
 			if rapid.Bool().Draw(t, "of the day") {

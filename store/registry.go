@@ -18,8 +18,9 @@ import (
 )
 
 // Registry knows units, venues, doors and who answers for them. Finding a door
-// stays out of the store: a bounded cache serves it, emptied when the registry's
-// version has changed, which is looked at every couple of seconds.
+// stays out of the store: a bounded cache serves it, read anew when the registry's
+// version has changed, which is looked at every couple of seconds. While the store
+// is away the cache serves as it is.
 type Registry struct {
 	units       Collection[venue.Unit]
 	groups      Collection[venue.Group]
@@ -32,7 +33,7 @@ type Registry struct {
 
 	machine venue.Clock
 	places  *lru.Cache[venue.Code, cachedPlace]
-	filling atomic.Int64 // raised when the cache is emptied: what was read before does not enter it
+	filling atomic.Int64 // raised when the registry changes: what was read before is of former times
 	version atomic.Int64 // of what the cache holds
 	looked  atomic.Int64 // unix ms, machine: when the version was last looked at
 }
@@ -44,7 +45,8 @@ type cachedPlace struct {
 
 const (
 	cachedPlaces = 1 << 15
-	lookEvery    = 2 * time.Second // another process's change is seen within this, and a read
+	lookEvery    = 2 * time.Second        // another process's change is seen within this, and a read
+	lookFor      = 150 * time.Millisecond // a look that takes longer is taken again later
 	registryVer  = "registry"
 	absentKey    = "-" // looked up where there is nothing to look up, so that it costs the same
 )
@@ -73,23 +75,42 @@ func (r *Registry) Resolve(ctx context.Context, code venue.Code) (checkin.Place,
 		return checkin.Place{}, err
 	}
 	filling := r.filling.Load()
-	if p, ok := r.places.Get(code); ok && p.filling == filling {
-		return p.Place, nil
+	known, ok := r.places.Get(code)
+	if ok && known.filling == filling {
+		return known.Place, nil
+	}
+	p, err := r.resolve(ctx, code, ok)
+	switch {
+	case err == nil:
+		r.places.Add(code, cachedPlace{p, filling})
+	case ok && unheard(err):
+		return known.Place, nil // as it was when the store went away
+	case errors.Is(err, venue.ErrNotFound):
+		r.places.Remove(code)
+	}
+	return p, err
+}
+
+// resolve reads the place of a door that may be scanned. It does not wait long if
+// it is known from former times.
+func (r *Registry) resolve(ctx context.Context, code venue.Code, known bool) (p checkin.Place, err error) {
+	if known {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, lookFor)
+		defer cancel()
 	}
 	door, err := r.doors.Get(ctx, cmp.Or(string(code), absentKey))
 	if err != nil && !errors.Is(err, venue.ErrNotFound) {
-		return checkin.Place{}, err
+		return p, err
 	}
 	v, err := r.venues.Get(ctx, cmp.Or(string(door.Value.Venue), absentKey))
 	if err != nil {
-		return checkin.Place{}, err
+		return p, err
 	}
 	if !door.Value.Status.Scannable() || !v.Value.Status.Scannable() {
-		return checkin.Place{}, fmt.Errorf("door is not in use: %w", venue.ErrNotFound)
+		return p, fmt.Errorf("door is not in use: %w", venue.ErrNotFound)
 	}
-	p := checkin.Place{Door: door.Value, Venue: v.Value}
-	r.places.Add(code, cachedPlace{p, filling})
-	return p, nil
+	return checkin.Place{Door: door.Value, Venue: v.Value}, nil
 }
 
 // Place finds the place of a door whether or not it may still be scanned;
@@ -103,21 +124,22 @@ func (r *Registry) Place(ctx context.Context, code venue.Code) (checkin.Place, e
 	return checkin.Place{Door: door.Value, Venue: v.Value}, err
 }
 
-// forget empties the cache. A look-up under way may still put in what it read
-// before, but nobody will take it out again.
-func (r *Registry) forget() {
-	r.filling.Add(1)
-	r.places.Purge()
-}
+// forget makes the cache's places those of former times: they serve only while
+// the store is away. A look-up under way may still put one in.
+func (r *Registry) forget() { r.filling.Add(1) }
 
-// refresh empties the cache if the registry changed since it was filled.
+// refresh makes the cache's places old if the registry has changed.
 func (r *Registry) refresh(ctx context.Context) error {
 	now, looked := r.machine.Now().UnixMilli(), r.looked.Load()
 	if now-looked < lookEvery.Milliseconds() || !r.looked.CompareAndSwap(looked, now) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
 	row, err := r.meta.Get(ctx, registryVer)
-	if err != nil && !errors.Is(err, venue.ErrNotFound) {
+	if unheard(err) {
+		return nil
+	} else if err != nil && !errors.Is(err, venue.ErrNotFound) {
 		r.looked.Store(looked)
 		return fmt.Errorf("read registry version: %w", err)
 	}
@@ -125,6 +147,12 @@ func (r *Registry) refresh(ctx context.Context) error {
 		r.forget()
 	}
 	return nil
+}
+
+// unheard tells whether the store said nothing: what was known goes on being
+// true, and whoever scans does not wait.
+func unheard(err error) bool {
+	return errors.Is(err, venue.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // changed tells every process that the registry changed.

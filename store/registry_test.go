@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"strings"
 	"sync"
@@ -90,6 +91,63 @@ func TestAChangeByAnotherProcessIsSeenWithinTwoSeconds(t *testing.T) {
 	clock.advance(2 * time.Second)
 	if _, err := here.Resolve(ctx, door); !errors.Is(err, venue.ErrNotFound) {
 		t.Fatalf("two seconds later: %v", err)
+	}
+}
+
+// away is a store that says nothing, after a time or at once.
+type away struct {
+	store.Engine
+	away, silent bool
+}
+
+func (a *away) Get(ctx context.Context, collection, id string) (store.Document, error) {
+	if a.away && a.silent {
+		<-ctx.Done()
+		return store.Document{}, ctx.Err()
+	} else if a.away {
+		return store.Document{}, fmt.Errorf("no answer: %w", venue.ErrUnavailable)
+	}
+	return a.Engine.Get(ctx, collection, id)
+}
+
+func (a *away) Find(ctx context.Context, collection string, q store.Query) iter.Seq2[store.Document, error] {
+	if _, err := a.Get(ctx, collection, "x"); a.away {
+		return func(yield func(store.Document, error) bool) { yield(store.Document{}, err) }
+	}
+	return a.Engine.Find(ctx, collection, q)
+}
+
+func TestKnownDoorsAreScannedWhileTheStoreIsAway(t *testing.T) {
+	for _, silent := range []bool{false, true} {
+		ctx := context.Background()
+		e := &away{Engine: openStore(t), silent: silent}
+		clock := newClock(noon)
+		here, there := store.NewRegistry(e, clock), store.NewRegistry(e, clock)
+		put(t, there, place(venue.StatusActive))
+		want := func(what string, wanted error) {
+			t.Helper()
+			if p, err := here.Resolve(ctx, door); !errors.Is(err, wanted) || err == nil && p.Door.Name != "南门" {
+				t.Fatalf("%s: %+v, %v; want %v", what, p, err, wanted)
+			}
+		}
+		want("at first", nil)
+		put(t, there, place(venue.StatusActive)) // a change: the cache is of former times
+		clock.advance(2 * time.Second)
+		e.away = true
+		want("away", nil)
+		clock.advance(2 * time.Second)
+		want("still away", nil)
+		e.away = false
+		put(t, there, place(venue.StatusSuspended))
+		clock.advance(2 * time.Second)
+		want("suspended", venue.ErrNotFound)
+		put(t, here, place(venue.StatusSuspended))
+		e.away = true
+		ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		if p, err := here.Resolve(ctx, door); err == nil || errors.Is(err, venue.ErrNotFound) {
+			t.Fatalf("a door that was seen suspended: %+v, %v", p, err)
+		}
 	}
 }
 

@@ -50,9 +50,9 @@ func OpenRevocations(ctx context.Context, docs Documents, civil, machine venue.C
 }
 
 // Revoked tells whether a family was ended, two seconds and a read ago at the
-// latest.
+// latest, or before the store went away.
 func (r *Revocations) Revoked(ctx context.Context, family int64) (bool, error) {
-	if err := r.refresh(ctx); err != nil {
+	if err := r.refresh(ctx); err != nil && !unheard(err) {
 		return false, err
 	}
 	_, ended := r.ended.Load(family)
@@ -67,6 +67,11 @@ func (r *Revocations) refresh(ctx context.Context) error {
 	if now-looked < lookEvery.Milliseconds() || !r.looked.CompareAndSwap(looked, now) {
 		return nil
 	}
+	if looked != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, lookFor)
+		defer cancel()
+	}
 	seen, civil := r.seen.Load(), r.civil.Now()
 	from := civil.Add(-r.life)
 	// A row from the future, of a clock that was wrong, hides none of today's.
@@ -74,7 +79,9 @@ func (r *Revocations) refresh(ctx context.Context) error {
 		from = tail
 	}
 	for row, err := range r.rows.Find(ctx, Query{Index: "at", From: from}) {
-		if err != nil {
+		if looked != 0 && unheard(err) {
+			return nil
+		} else if err != nil {
 			r.looked.Store(looked)
 			return fmt.Errorf("read ended sessions: %w", err)
 		}

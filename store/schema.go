@@ -48,7 +48,7 @@ var Schemas = []Schema{
 	Reports, Stages, Outbox, Callbacks, Rechecks, Meta, Territories,
 	Audit, AuditCheckpoints, AuditSinks, Escrows, Certificates,
 	Officials, OfficialSessions, OfficialChanges, OfficialRequests, OfficialQuotas, OfficialRoster,
-	RevocationRows, LeaseRows,
+	RevocationRows, LeaseRows, ProcessRows,
 }
 
 // PersonRow is one person, sealed under a key of their own that is wrapped

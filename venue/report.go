@@ -32,8 +32,11 @@ type Assessment struct {
 	Verdict   Verdict
 	Distance  int // from Low or High, whichever is nearer; 0 within the tolerance
 	Counts    Counts
-	Waiting   []string // sources that have not delivered past t
+	Waiting   []string // sources that have not delivered past t: SourceSpool, or what a gate is called
 }
+
+// SourceSpool is the source of scans that were recorded while the store was away.
+const SourceSpool = "spool"
 
 // Percent is the distance as a percentage of the records. There is none where
 // there are no records to take it of (rulings D12).

@@ -10,6 +10,7 @@ package checkin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,6 +94,8 @@ type Request struct {
 // and the door keeper looks at the phone. Repeating a Request with the same ID
 // within 24 hours records nothing and gives the same prompt; with other content
 // it is venue.ErrConflict. A code that may not be scanned is venue.ErrNotFound.
+// A store that is away is no error either, if Log keeps scans meanwhile: the
+// prompt may lack the name, and only companions are refused (ErrCompanions).
 func (s *Service) Checkin(ctx context.Context, r Request) (venue.Prompt, error) {
 	if err := s.validate(r); err != nil {
 		return venue.Prompt{}, err
@@ -139,12 +142,18 @@ type member struct {
 	sure   bool
 }
 
+// ErrCompanions: companions can not be looked up now; without them the scan is
+// recorded.
+var ErrCompanions = fmt.Errorf("companions can not be looked up: %w", venue.ErrUnavailable)
+
 // party is the person and their companions, in order.
 func (s *Service) party(ctx context.Context, r Request) ([]member, error) {
 	party := []member{{r.Person, true}}
 	for _, c := range r.Companions {
 		id, sure, err := s.People.Named(ctx, c)
-		if err != nil {
+		if errors.Is(err, venue.ErrUnavailable) {
+			return nil, fmt.Errorf("%w (%w)", ErrCompanions, err)
+		} else if err != nil {
 			return nil, err
 		}
 		if id == r.Person {
@@ -252,7 +261,9 @@ func (s *Service) raise(ctx context.Context, place Place, stored []venue.ScanOut
 func (s *Service) prompt(ctx context.Context, place Place, r Request, stored []venue.ScanOutcome) (venue.Prompt, error) {
 	own := stored[0].Stored
 	name, err := s.People.Masked(ctx, r.Person)
-	if err != nil {
+	if errors.Is(err, venue.ErrUnavailable) {
+		name = "" // the visit is recorded, and the door does not wait for a name
+	} else if err != nil {
 		return venue.Prompt{}, fmt.Errorf("name in prompt: %w", err)
 	}
 	p := venue.Prompt{

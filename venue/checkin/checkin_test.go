@@ -163,6 +163,25 @@ func TestTheStoreDownIsAnErrorAndNoAnswer(t *testing.T) {
 	}
 }
 
+// The log may be taken here though nothing else of the store is to be had.
+func TestWhileTheStoreIsAwayAScanIsTakenWithoutTheName(t *testing.T) {
+	w := newWorld(t)
+	w.peopleDown = errDown
+	p, err := w.Checkin(ctx, request("r1"))
+	if err != nil || p.Name != "" || p.ScanID == "" || len(w.rows) != 1 {
+		t.Fatalf("answered %+v, %v; %d rows", p, err, len(w.rows))
+	}
+	r := request("r2")
+	r.Companions = []venue.Identity{companion(t, "李四", idSon)}
+	if _, err := w.Checkin(ctx, r); !errors.Is(err, checkin.ErrCompanions) || !errors.Is(err, venue.ErrUnavailable) || len(w.rows) != 1 {
+		t.Fatalf("with a companion: %v; %d rows", err, len(w.rows))
+	}
+	w.peopleDown = errors.New("a damaged record")
+	if _, err := w.Checkin(ctx, request("r3")); !errors.Is(err, w.peopleDown) {
+		t.Fatalf("a damaged record: %v", err)
+	}
+}
+
 func TestARepeatIsTheSameVisitAndTheSamePrompt(t *testing.T) {
 	w := newWorld(t)
 	w.colours[who(1)], w.colours[personOf(companion(t, "李四", idSon).ID)] = venue.HealthRed, venue.HealthGreen

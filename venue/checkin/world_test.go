@@ -43,13 +43,15 @@ type world struct {
 	logDown error // Append fails …
 	applied bool  // … though the rows are stored
 	postErr error
-	posted  map[string]venue.Message
-	posts   []string
-	done    map[string]venue.Health
-	kept    []string
-	told    []string
-	cursor  time.Time
-	crash   error // of every Keep
+
+	peopleDown error
+	posted     map[string]venue.Message
+	posts      []string
+	done       map[string]venue.Health
+	kept       []string
+	told       []string
+	cursor     time.Time
+	crash      error // of every Keep
 }
 
 func newWorld(t testing.TB) *world {
@@ -128,10 +130,18 @@ func personOf(id venue.IDNumber) (p venue.PersonID) {
 }
 
 func (w *world) Named(_ context.Context, who venue.Identity) (venue.PersonID, bool, error) {
+	if w.peopleDown != nil {
+		return venue.PersonID{}, false, w.peopleDown
+	}
 	return personOf(who.ID), !w.doubt[who.ID.Reveal()], nil
 }
 
-func (w *world) Masked(context.Context, venue.PersonID) (string, error) { return "张*", nil }
+func (w *world) Masked(context.Context, venue.PersonID) (string, error) {
+	if w.peopleDown != nil {
+		return "", w.peopleDown
+	}
+	return "张*", nil
+}
 
 func (w *world) ScanKey(owner, subject venue.PersonID, at time.Time, request string, n int) (key, prior venue.ScanKey, err error) {
 	id := sha256.Sum256(fmt.Appendf(nil, "%x %s %d", owner[:], request, n))

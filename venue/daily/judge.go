@@ -90,10 +90,11 @@ func (s *Service) Rejudge(ctx context.Context, unit venue.UnitID, day venue.Day)
 	return true, s.tell(ctx, u, kept, i)
 }
 
-// Settle judges again every number of the day whose verdict is pending, and
-// says how many changed. What one unit's number meets does not keep the others
-// from being judged.
-func (s *Service) Settle(ctx context.Context, day venue.Day) (changed int, err error) {
+// Settle judges again every number of the day whose verdict is pending, with late
+// the others too, since records came that they were judged without, and says how
+// many changed. What one unit's number meets does not keep the others from being
+// judged.
+func (s *Service) Settle(ctx context.Context, day venue.Day, late bool) (changed int, err error) {
 	all, err := s.Reports.OfDay(ctx, day)
 	if err != nil {
 		return 0, fmt.Errorf("reports of %s: %w", day, err)
@@ -101,7 +102,7 @@ func (s *Service) Settle(ctx context.Context, day venue.Day) (changed int, err e
 	var faults []error
 	for _, r := range all {
 		e := r.Standing()
-		if e == nil || lastOf(*e).Verdict != venue.VerdictPending {
+		if e == nil || !late && lastOf(*e).Verdict != venue.VerdictPending {
 			continue
 		}
 		ok, err := s.Rejudge(ctx, r.Unit, day)

@@ -193,7 +193,7 @@ func TestD5WithASourceMissingAfter24HoursNobodyIsOver(t *testing.T) {
 				{clock(today+1, "16:00"), c.want},
 			} {
 				w.now = look.at
-				if _, err := w.service().Settle(context.Background(), today); err != nil {
+				if _, err := w.service().Settle(context.Background(), today, false); err != nil {
 					t.Fatal(err)
 				}
 				a := lastOf(*w.kept(t, "A", today).Standing())
@@ -606,12 +606,12 @@ func TestD11PendingUntilEveryGateHasPassedT(t *testing.T) {
 	if r.Result.Verdict != venue.VerdictPending || r.Result.Distance != 89 || !slices.Equal(r.Result.Waiting, []string{"gate0"}) {
 		t.Fatalf("%+v; want pending for the gate at its own door only, with the numbers", r.Result)
 	}
-	if n, err := w.service().Settle(context.Background(), today); n != 0 || err != nil {
+	if n, err := w.service().Settle(context.Background(), today, false); n != 0 || err != nil {
 		t.Fatalf("settled %d, %v while the gate is silent", n, err)
 	}
 	w.gates[0].mark = clock(today, "15:00") // up to and including
 	w.now = clock(today, "15:05")
-	if n, err := w.service().Settle(context.Background(), today); n != 1 || err != nil {
+	if n, err := w.service().Settle(context.Background(), today, false); n != 1 || err != nil {
 		t.Fatalf("settled %d, %v", n, err)
 	}
 	verdictIs(t, lastOf(*w.kept(t, "A", today).Standing()), venue.VerdictOver, 10, 10)
