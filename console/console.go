@@ -52,7 +52,8 @@ type Handler struct {
 	Machine    venue.Clock // for how long an answer may take to be read
 	Office     *store.Office
 	Boards     Boards
-	Clock      venue.Clock // civil
+	Incomplete func() time.Time // since when scans may not have come to the memory yet; zero: all have
+	Clock      venue.Clock      // civil
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool

@@ -55,6 +55,7 @@ type desk struct {
 	registry       *store.Registry
 	copies         store.Collection[store.EscrowRow]
 	secrets        []string // that must be nowhere
+	incomplete     time.Time
 }
 
 // toTrail is the auditor as the program wires it.
@@ -104,7 +105,8 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	d.registry = registry
 	d.h = &Handler{Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Disposal: d.disposal(signer), Machine: d.machine,
 		Office: store.NewOffice(engine, registry), Clock: d.civil,
-		Boards: &daily.Service{Policy: daily.DefaultPolicy(), Registry: registry, Counter: reporting, Reports: reporting, Clock: d.civil}}
+		Incomplete: func() time.Time { return d.incomplete },
+		Boards:     &daily.Service{Policy: daily.DefaultPolicy(), Registry: registry, Counter: reporting, Reports: reporting, Clock: d.civil}}
 	d.h.Identities = &reveal.Service{Office: d.h.Office, Vault: v, Quota: access.NewQuota(engine, 10, d.civil), Trail: d.trail, Clock: d.civil}
 	redden(t, engine, v)
 	d.app = web.New(web.Options{Name: "test", BodyLimit: 64 << 10, Machine: d.machine, Log: log})

@@ -70,6 +70,7 @@ type boardRow struct {
 
 type board struct {
 	days
+	AsOf     instant    `json:"as_of,omitzero"` // the counts lack some of what happened since; zero: nothing
 	Due      int        `json:"due"`
 	Reported int        `json:"reported"`
 	Late     int        `json:"late"`
@@ -80,6 +81,15 @@ type board struct {
 	Awaiting int        `json:"awaiting"`
 	Total    int        `json:"total"`
 	Rows     []boardRow `json:"rows"`
+}
+
+// asOf is the instant up to which the counts of a day are complete; zero if they
+// are altogether.
+func (h *Handler) asOf(day venue.Day) instant {
+	if since := h.Incomplete(); since.Before((day + 1).Start()) {
+		return instant(since)
+	}
+	return instant{}
 }
 
 func (h *Handler) board(c *call) (answer, error) {
@@ -95,7 +105,7 @@ func (h *Handler) board(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	out := board{days: h.days(day), Due: b.Due, Reported: b.Reported, Late: b.Late, Missing: b.Missing,
+	out := board{days: h.days(day), AsOf: h.asOf(day), Due: b.Due, Reported: b.Reported, Late: b.Late, Missing: b.Missing,
 		Exempt: b.Exempt, Covered: b.Covered, Doubtful: b.Doubtful, Awaiting: b.Awaiting, Total: b.Total, Rows: []boardRow{}}
 	own, _ := c.by.Scope().Reach()
 	for _, r := range b.Rows {

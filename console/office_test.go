@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/store"
@@ -50,6 +51,26 @@ func TestTheBoardHidesFewPeopleFromAllButTheirUnit(t *testing.T) {
 			case row.Unit != "unit-a" && (row.Reported != nil || row.People == nil || *row.People != 0 || row.Few || row.State != "missing" || row.Verdict != "none"):
 				t.Errorf("%s: %+v", user, row)
 			}
+		}
+	}
+}
+
+func TestTheBoardSaysUpToWhenItIsComplete(t *testing.T) {
+	d := newDesk(t, access.RoleChecker)
+	token := d.login("checker")
+	for since, want := range map[time.Time]string{
+		{}: "",
+		time.Date(2022, 5, 18, 8, 41, 7, 0, venue.Zone): "2022-05-18T08:41:07.000+08:00",
+		time.Date(2022, 5, 19, 0, 0, 0, 0, venue.Zone):  "",
+	} {
+		d.incomplete = since.UTC()
+		var got struct {
+			AsOf string `json:"as_of"`
+		}
+		d.fetch("/console/board", token, &got)
+		page := d.browse("GET", "/console/board", token, nil).body
+		if got.AsOf != want || strings.Contains(page, "平台记录截至 05-18 08:41:07，此后的部分扫码记录尚未到齐") != (want != "") {
+			t.Errorf("incomplete since %v: as of %q", since, got.AsOf)
 		}
 	}
 }

@@ -119,6 +119,7 @@ var words = map[string]string{
 	"board": "报送看板", "units": "单位", "doors": "场所码", "ledger": "台账", "unit.name": "单位", "day.before": "前一日", "day.after": "后一日",
 	"due": "应报", "reported": "已报", "late": "迟报", "missing": "未报", "exempt": "免报", "covered": "由上级统报", "doubtful": "待核", "awaiting": "更正待批", "total": "上报合计",
 	"report": "上报", "raw": "原始", "effective": "有效", "people": "人数", "few": "不足5人", "verdict": "核查",
+	"asof": "平台记录截至", "asof.hint": "，此后的部分扫码记录尚未到齐，请勿据此认定。",
 	"board.hint": "原始、有效、人数为平台记录：已报的取判定时的数，未报的取截至目前的数。人数不足5人的不显示具体数。",
 	"short":      "简称", "uscc": "统一社会信用代码", "headcount": "在册人数", "duty": "报送方式", "until": "截至", "above": "上级单位", "below": "下级单位",
 	"venue": "场所", "door": "出入口", "code": "场所码", "type": "类型", "address": "地址", "sentinel": "哨点",

@@ -45,11 +45,15 @@ func (h *Handler) scan(c *fiber.Ctx) error {
 	prompt, err := h.Checkin.Checkin(ctx, request)
 	if isNotFound(err) {
 		return web.ErrCodeInvalid
+	} else if errors.Is(err, checkin.ErrCompanions) {
+		return errCompanions
 	} else if err != nil {
 		return err
 	}
 	return c.JSON(render(prompt))
 }
+
+var errCompanions = &web.Error{Status: fiber.StatusServiceUnavailable, Code: "companions_unavailable", Message: "暂时无法登记同行人，请同行人各自扫码"}
 
 // incoming is who scans what.
 func (h *Handler) incoming(ctx context.Context, c *fiber.Ctx) (r checkin.Request, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -195,14 +196,24 @@ func (t *text) difference(tag string, day venue.Day, v *venue.VerdictFacts) {
 	default:
 		waiting := "部分扫码数据"
 		if len(r.Waiting) > 0 {
-			waiting = oneLine(strings.Join(r.Waiting, "、"))
+			waiting = sources(r.Waiting)
 		}
 		t.add("结果：待核，正在等 %s 的数据到齐。您现在无需再做什么。", waiting)
 		return
 	}
 	if len(r.Waiting) > 0 {
-		t.add("以下来源的数据尚未到齐：%s。", oneLine(strings.Join(r.Waiting, "、")))
+		t.add("以下来源的数据尚未到齐：%s。", sources(r.Waiting))
 	}
+}
+
+func sources(names []string) string {
+	shown := slices.Clone(names)
+	for i, name := range shown {
+		if name == venue.SourceSpool {
+			shown[i] = "平台暂存记录"
+		}
+	}
+	return oneLine(strings.Join(shown, "、"))
 }
 
 func (t *text) alarm(tag string, a *venue.AlarmFacts) {

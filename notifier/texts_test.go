@@ -79,6 +79,10 @@ var golden = map[string]venue.Message{
 		v.Result.Distance = 3
 		v.Result.Waiting = []string{"东门闸机", "西门闸机"}
 	}),
+	"difference-spool": difference(func(v *venue.VerdictFacts) {
+		v.Result.Verdict = venue.VerdictPending
+		v.Result.Waiting = []string{venue.SourceSpool, "东门闸机"}
+	}),
 	"alarm":         {Kind: venue.MessageAlarm, Alarm: alarm},
 	"alarm-recheck": {Kind: venue.MessageAlarm, Alarm: recheckAlarm, Late: true},
 	"recheck":       {Kind: venue.MessageRecheck, Recheck: &venue.RecheckFacts{Venue: "汝州市人民医院", At: day.At(14, 3), Health: venue.HealthRed}},

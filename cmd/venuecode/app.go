@@ -30,6 +30,7 @@ import (
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/store/embedded"
 	"github.com/venuecode/venuecode/store/mongo"
+	"github.com/venuecode/venuecode/store/spool"
 	"github.com/venuecode/venuecode/vault"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
@@ -47,6 +48,9 @@ type app struct {
 	clock  *schedule.Clock
 
 	engine       store.Engine
+	spool        *spool.Engine    // nil: the memory is in this process, and never away
+	processes    *store.Processes // nil: there is only this one
+	recheck      atomic.Pointer[checkin.Recheck]
 	vault        *vault.Vault
 	registry     *store.Registry
 	people       *vault.People
@@ -91,7 +95,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 	if a.vault, err = vault.Open(config.KeysDir, rand.Reader, vault.WithSuite(config.Vault.Suite)); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
-	if a.engine, err = openStore(config, log); err != nil {
+	if err = a.openEngine(); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -145,7 +149,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 	persons := a.personRetention(ended)
 	a.runner.Add(
 		plain{recheck}, plain{stages}, outbox,
-		plain{&settling{service: service, clock: clock}}, plain{&sweeping{officials: a.officials, clock: clock}},
+		plain{&settling{service: service, clock: clock, late: a.late}}, plain{&sweeping{officials: a.officials, clock: clock}},
 		plain{persons}, plain{a.retention}, plain{a.expiry()},
 	)
 	// Keys of days are this process's to know, and it signs the chains that it wrote.
@@ -243,7 +247,7 @@ func (a *app) daily(reporting *store.Reporting) (*daily.Service, *daily.Stages) 
 	policy.Withdraw, policy.Settle, policy.Max = r.Withdraw, r.Settle, r.Max
 
 	service := &daily.Service{
-		Policy: policy, Registry: a.registry, Counter: reporting, Sources: everythingArrived{}, Reports: reporting, Clock: a.clock,
+		Policy: policy, Registry: a.registry, Counter: reporting, Sources: sources{a.incomplete}, Reports: reporting, Clock: a.clock,
 	}
 	return service, &daily.Stages{Service: service, Directory: a.registry, Log: reporting}
 }
@@ -251,14 +255,6 @@ func (a *app) daily(reporting *store.Reporting) (*daily.Service, *daily.Stages) 
 func timeOfDay(t configs.TimeOfDay) daily.TimeOfDay {
 	hour, minute := t.Clock()
 	return daily.TimeOfDay{Hour: hour, Minute: minute}
-}
-
-// everythingArrived: the only source is this server, whose records are there
-// when they happen. The spool and the gate devices add theirs.
-type everythingArrived struct{}
-
-func (everythingArrived) Waiting(context.Context, []venue.Span, time.Time) ([]string, error) {
-	return nil, nil
 }
 
 func (a *app) checkin(outbox checkin.Outbox) (*checkin.Service, *checkin.Recheck) {
@@ -276,6 +272,7 @@ func (a *app) checkin(outbox checkin.Outbox) (*checkin.Service, *checkin.Recheck
 		Scans: a.engine, Outcome: store.NewRechecked(a.engine), Health: a.health, Sealed: a.vault,
 		Doors: a.registry, Alarms: alarms, Clock: a.clock, Look: look, Tell: a.tellResident(outbox),
 	}
+	a.recheck.Store(recheck)
 	return &checkin.Service{
 		Doors: a.registry, Health: a.health, People: a.people, Sealer: a.vault, Log: a.engine, Alarms: alarms, Clock: a.clock,
 		Policy: checkin.Policy{
@@ -433,11 +430,14 @@ func (p plain) Run(ctx context.Context, now time.Time) (schedule.Result, error) 
 	return schedule.Result{Ran: ran, Deferred: deferred}, err
 }
 
-// settling judges again the reports that wait for a source to deliver.
+// settling judges again the reports that wait for a source to deliver, and, when
+// scans came late, every report that they may count for.
 type settling struct {
 	service *daily.Service
 	clock   venue.Clock
+	late    func() (from, at time.Time)
 	due     time.Time
+	lateAt  time.Time // what came until then has been seen to
 }
 
 const settleEvery = time.Hour
@@ -445,7 +445,7 @@ const settleEvery = time.Hour
 func (s *settling) Name() string { return "settle_reports" }
 
 func (s *settling) Next(context.Context) (time.Time, bool, error) {
-	if s.due.IsZero() {
+	if _, at := s.late(); s.due.IsZero() || at.After(s.lateAt) {
 		return s.clock.Now(), true, nil
 	}
 	return s.due, true, nil
@@ -453,14 +453,17 @@ func (s *settling) Next(context.Context) (time.Time, bool, error) {
 
 func (s *settling) Run(ctx context.Context, now time.Time) (ran, deferred int, err error) {
 	s.due = now.Add(settleEvery)
+	from, at := s.late()
+	late := at.After(s.lateAt)
 	today := venue.DayOf(now)
 	for day := today - 2; day <= today+1; day++ {
-		changed, err := s.service.Settle(ctx, day)
+		changed, err := s.service.Settle(ctx, day, late && day >= venue.DayOf(from))
 		if err != nil {
 			return ran, 1, err
 		}
 		ran += changed
 	}
+	s.lateAt = at
 	return ran, 0, nil
 }
 

@@ -11,6 +11,10 @@ import (
 	"github.com/venuecode/venuecode/venue"
 )
 
+// forgetSource: a verdict waits for a source for 24 h behind the end of a window
+// of 24 h (rules §3).
+const forgetSource = 48 * time.Hour
+
 // expiry forgets what the configuration says has been kept long enough; the
 // visits, whose keys go first, are the vault's.
 func (a *app) expiry() *store.Expiry {
@@ -18,6 +22,7 @@ func (a *app) expiry() *store.Expiry {
 	days := func(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 	keep := store.Keep{
 		Visits: days(r.VisitsDays), Counts: days(r.CountsDays), Messages: days(r.MessagesDays), Audit: days(r.AuditDays), Replies: r.Idempotency,
+		Sources: forgetSource,
 	}
 	return &store.Expiry{
 		Kinds:  append(store.Kinds(a.engine, keep), store.Kind{Name: "audit_chains", Keep: keep.Audit, Forget: a.dropChains}),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +27,9 @@ var leasePace = store.DefaultLeasePace
 func (a *app) openLease(metrics prometheus.Registerer) (err error) {
 	if !a.config.Embedded() && a.clock.Mode() == schedule.Real {
 		if a.lease, err = store.NewLease(a.engine, "jobs", leasePace, machine, random); err != nil {
+			return err
+		}
+		if err = a.joinProcesses(); err != nil {
 			return err
 		}
 	}
@@ -64,7 +68,7 @@ func (a *app) beat(ctx context.Context) {
 	led, token, failed := false, int64(0), false
 	for ctx.Err() == nil {
 		call, cancel := context.WithTimeout(ctx, leasePace.Hold/2)
-		err := a.lease.Beat(call)
+		err := errors.Join(a.lease.Beat(call), a.processes.Beat(call))
 		cancel()
 		if err != nil && !failed && ctx.Err() == nil {
 			a.log.Warn("lease: a beat did not arrive", "error", err)
@@ -91,7 +95,7 @@ func (a *app) giveBack(ctx context.Context) error {
 	if a.lease == nil {
 		return nil
 	}
-	if err := a.lease.Release(ctx); err != nil {
+	if err := errors.Join(a.processes.Leave(ctx), a.lease.Release(ctx)); err != nil {
 		return fmt.Errorf("stop leading: %w", err)
 	}
 	return nil

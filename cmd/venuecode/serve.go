@@ -101,15 +101,17 @@ func (a *app) operations(metrics *prometheus.Registry) *fiber.App {
 		if !a.ready.Load() {
 			return c.Status(fiber.StatusServiceUnavailable).SendString("stopping")
 		}
-		if err := a.engine.Check(ctx); err != nil {
+		how, err := a.readiness(ctx)
+		if err != nil {
 			return c.Status(fiber.StatusServiceUnavailable).SendString("store: not taking writes")
 		}
-		return c.SendString("ok")
+		return c.SendString(how)
 	})
 	metrics.MustRegister(
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "venuecode_health_asked_total", Help: "Questions put to the health-code service."}, func() float64 { n, _ := a.health.Calls(); return float64(n) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "venuecode_health_silent_total", Help: "Colours left unknown for want of an answer."}, func() float64 { _, n := a.health.Calls(); return float64(n) }),
 	)
+	a.spoolMetrics(metrics)
 	app.Get("/metrics", adaptor.HTTPHandler(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})))
 	return app
 }

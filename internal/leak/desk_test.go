@@ -101,6 +101,7 @@ func desk(o *out) {
 	h := &console.Handler{
 		Access: w.officials, Trail: w.trail, Proof: whole{w.trail, w.engine, w.signer.Public()}, Keys: copied{w.vault, store.NewCollection[store.EscrowRow](w.engine, store.Escrows)},
 		Disposal: graveyard{w.retention()}, Identities: w.identities(1000), Machine: clock, Office: store.NewOffice(w.engine, w.registry), Boards: service, Clock: clock,
+		Incomplete: clock.Now,
 	}
 	o.value("handler", h)
 	app := w.serve(h.Routes)
