@@ -33,6 +33,7 @@ var table = map[string]entry{
 	"miniapp":           driven(phones),
 	"notifier":          driven(word),
 	"platform":          driven(platforms),
+	"sheet":             driven(sheets),
 	"store":             driven(collections),
 	"store/embedded":    driven(engine),
 	"store/spool":       elsewhere("store/spool/spool_test.go"),

@@ -1,0 +1,295 @@
+package sheet_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/flate"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/venuecode/venuecode/sheet"
+)
+
+// zipOf is an archive of one sheet that write makes.
+func zipOf(t testing.TB, parts map[string]func(w io.Writer)) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	add := func(name string, write func(w io.Writer)) {
+		w, err := z.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(w)
+	}
+	base(t, z)
+	for name, write := range parts {
+		add(name, write)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// base adds what every workbook has.
+func base(t testing.TB, z *zip.Writer) {
+	t.Helper()
+	b := archive("xl/_rels/workbook.xml.rels", relations)
+	r, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.File {
+		if err := z.Copy(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// filled writes a sheet of n rows below its headings, with ten different values
+// in each.
+func filled(n int) func(w io.Writer) {
+	return func(w io.Writer) {
+		fmt.Fprint(w, `<worksheet><dimension ref="A1:C2"/><sheetData>`, head)
+		r := rand.New(rand.NewPCG(1, 2))
+		var row []byte
+		for i := range n {
+			number := strconv.Itoa(i + 2)
+			row = append(row[:0], `<row r="`+number+`">`...)
+			for c := range 10 {
+				row = append(row, `<c r="`+string(rune('A'+c))+number+`" t="str"><v>`...)
+				row = append(strconv.AppendInt(row, r.Int64N(1e9), 10), `</v></c>`...)
+			}
+			_, _ = w.Write(append(row, `</row>`...))
+		}
+		fmt.Fprint(w, `</sheetData></worksheet>`)
+	}
+}
+
+func repeated(before, s string, n int, after string) func(w io.Writer) {
+	return func(w io.Writer) {
+		fmt.Fprint(w, before)
+		for chunk := strings.Repeat(s, 1000); n > 0; n -= 1000 {
+			fmt.Fprint(w, chunk)
+		}
+		fmt.Fprint(w, after)
+	}
+}
+
+// junk makes the ratio of an archive look harmless.
+func junk(n int64) func(w io.Writer) {
+	return func(w io.Writer) { _, _ = io.CopyN(w, rand.NewChaCha8([32]byte{}), n) }
+}
+
+func TestBombsAreRefusedAtOnceAndWithoutMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes large files")
+	}
+	const sheet1, media = "xl/worksheets/sheet1.xml", "xl/media/image1.png"
+	type parts = map[string]func(w io.Writer)
+	for name, c := range map[string]struct {
+		make   func() []byte
+		reason string
+	}{
+		"a row too many": {func() []byte { return zipOf(t, parts{sheet1: filled(sheet.MaxRows + 1)}) }, sheet.ReasonRows},
+		"a million rows": {func() []byte {
+			return zipOf(t, parts{sheet1: repeated(`<worksheet><sheetData>`, `<row><c><v>1</v></c></row>`, 1<<20, `</sheetData></worksheet>`), media: junk(1 << 20)})
+		}, sheet.ReasonRows},
+		"text of many rows": {func() []byte {
+			return []byte("信用代码,场所名称\n" + strings.Repeat("a,b,c,d,e,f,g,h\n", sheet.MaxRows+1))
+		}, sheet.ReasonRows},
+		"one that unpacks":    {func() []byte { return zipOf(t, parts{sheet1: repeated(`<worksheet><sheetData>`, "\x00", 20<<20, "")}) }, sheet.ReasonSize},
+		"a picture that does": {func() []byte { return zipOf(t, parts{media: repeated("", "\x00", 20<<20, "")}) }, sheet.ReasonSize},
+		"many that do":        {func() []byte { return saying(t, "xl/media/image1.png", 257<<20, junk(3<<20)) }, sheet.ReasonSize},
+		"one that lies": {func() []byte {
+			return saying(t, sheet1, 1000, repeated("<worksheet><sheetData>"+head, "<row></row>", 4<<20, ""))
+		}, sheet.ReasonDamaged},
+		"one tag": {func() []byte {
+			return zipOf(t, parts{sheet1: repeated(`<worksheet><sheetData>`+head+`<row `, `a="" `, 4<<20, "/>"), media: junk(1 << 20)})
+		}, sheet.ReasonDamaged},
+		"one text": {func() []byte {
+			return zipOf(t, parts{sheet1: repeated(`<worksheet><sheetData>`+head+`<row><c t="str"><v>`, "x", 24<<20, "</v></c></row></sheetData></worksheet>"), media: junk(1 << 20)})
+		}, sheet.ReasonDamaged},
+		"texts without end": {func() []byte {
+			return zipOf(t, parts{"xl/sharedStrings.xml": repeated("<sst>", "<si/>", 4<<20, "</sst>"), sheet1: filled(1), media: junk(1 << 20)})
+		}, sheet.ReasonSize},
+		"tags in tags": {func() []byte {
+			return zipOf(t, parts{sheet1: repeated(`<worksheet><sheetData>`+head, `<a>`, 8<<20, ""), media: junk(1 << 20)})
+		}, sheet.ReasonDamaged},
+		"a directory of many": {func() []byte { return crowd(t, 200_000) }, sheet.ReasonDamaged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := c.make()
+			if len(b) > sheet.MaxSize {
+				t.Fatalf("%d MB", len(b)>>20)
+			}
+			var took time.Duration
+			peak := extra(func() {
+				start := time.Now()
+				refused(t, b, c.reason)
+				took = time.Since(start)
+			})
+			t.Logf("%d kB: %s, %d MB", len(b)>>10, took.Round(time.Millisecond), peak>>20)
+			if peak > 64<<20 {
+				t.Errorf("%d MB of extra memory, want at most 64", peak>>20)
+			}
+			if took > 5*time.Second { // 1 s on a machine that does nothing else
+				t.Errorf("took %s", took)
+			}
+		})
+	}
+	refused(t, make([]byte, sheet.MaxSize+1), sheet.ReasonSize)
+}
+
+// saying is an archive with a part that says it has size bytes.
+func saying(t testing.TB, name string, size uint64, write func(w io.Writer)) []byte {
+	t.Helper()
+	var packed, b bytes.Buffer
+	f, err := flate.NewWriter(&packed, flate.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(f)
+	z := zip.NewWriter(&b)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	base(t, z)
+	w, err := z.CreateRaw(&zip.FileHeader{Name: name, Method: zip.Deflate, CompressedSize64: uint64(packed.Len()), UncompressedSize64: size})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = w.Write(packed.Bytes()); err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func crowd(t testing.TB, n int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for i := range n {
+		if _, err := z.CreateHeader(&zip.FileHeader{Name: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// extra is how much more the heap holds at its fullest while f runs.
+func extra(f func()) uint64 {
+	var m runtime.MemStats
+	heap := func() uint64 { runtime.ReadMemStats(&m); return m.HeapAlloc }
+	runtime.GC()
+	before := heap()
+	done, peak := make(chan struct{}), make(chan uint64)
+	go func() {
+		most := before
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				peak <- most - before
+				return
+			case <-tick.C:
+				most = max(most, heap())
+			}
+		}
+	}()
+	f()
+	close(done)
+	return <-peak
+}
+
+// TestTheLargestSheetIsRead: the cap is on rows with something in them.
+func TestTheLargestSheetIsRead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 300,000 rows")
+	}
+	var rows strings.Builder
+	rows.WriteString(head)
+	for i := range sheet.MaxRows {
+		fmt.Fprintf(&rows, `<row><c t="str"><v>%d</v></c></row>`, i*7919%1000003)
+	}
+	rows.WriteString(strings.Repeat(`<row><c s="1"/></row>`, 100_000)) // somebody drew a frame
+	s, err := open(raw(rows.String(), ""))
+	if err != nil || s.Len != sheet.MaxRows {
+		t.Fatalf("%v", err)
+	}
+	n := 0
+	for _, err := range s.Rows() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != sheet.MaxRows {
+		t.Errorf("%d rows", n)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(archive())
+	f.Add(raw(head+`<row r="2"><c r="A2"><v>1</v></c><c r="B2" t="inlineStr"><is><t>=1+1</t></is></c></row>`, `<mergeCells><mergeCell ref="A2:A4"/></mergeCells>`))
+	f.Add([]byte("信用代码,场所名称\na,'=b\n"))
+	f.Add([]byte("\xd0\xc5\xd3\xc3\xb4\xfa\xc2\xeb,\xb3\xa1\xcb\xf9\xc3\xfb\xb3\xc6\n"))
+	f.Fuzz(func(t *testing.T, b []byte) { roundTrip(t, b) })
+}
+
+// FuzzReadSheet has the fuzzer at what lies in an archive, which it would
+// hardly find the way into.
+func FuzzReadSheet(f *testing.F) {
+	f.Add(head+`<row r="2"><c r="A2" t="s"><v>0</v></c><c r="B2" s="1"><v>4.4846E+4</v></c></row>`, `<si><t>U</t></si>`, `<cellXfs><xf/><xf numFmtId="14"/></cellXfs>`)
+	f.Add(head+`<row r="2"><c r="A2" t="inlineStr"><is><t>''-_x005F_x0041_</t></is></c></row></sheetData><mergeCells><mergeCell ref="A2:B3"/></mergeCells>`, ``, ``)
+	f.Fuzz(func(t *testing.T, rows, texts, styles string) {
+		roundTrip(t, archive(
+			"xl/worksheets/sheet1.xml", `<worksheet><sheetData>`+rows+`</sheetData></worksheet>`,
+			"xl/sharedStrings.xml", `<sst>`+texts+`</sst>`, "xl/styles.xml", `<styleSheet>`+styles+`</styleSheet>`,
+			"xl/_rels/workbook.xml.rels", relations))
+	})
+}
+
+const relations = `<Relationships><Relationship Id="s1" Type="x/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="t" Type="x/sharedStrings" Target="sharedStrings.xml"/><Relationship Id="y" Type="x/styles" Target="styles.xml"/></Relationships>`
+
+func BenchmarkRead(b *testing.B) {
+	files := map[string][]byte{"xlsx": zipOf(b, map[string]func(io.Writer){"xl/worksheets/sheet1.xml": filled(50_000)})}
+	var text strings.Builder
+	text.WriteString("信用代码,场所名称\n")
+	for i := range 50_000 {
+		fmt.Fprintf(&text, "U%d,场所%[1]d,%[1]d,c,d,e,f,g,h,i\n", i)
+	}
+	files["csv"] = []byte(text.String())
+	for name, file := range files {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				s, err := open(file)
+				if err != nil {
+					b.Fatal(err)
+				}
+				n := 0
+				for range s.Rows() {
+					n++
+				}
+				if n != 50_000 {
+					b.Fatal(n)
+				}
+			}
+		})
+	}
+}
