@@ -59,6 +59,20 @@ func NewProcesses(docs Documents, name string, held func() Held, machine venue.C
 	}
 }
 
+// Name is this process's.
+func (p *Processes) Name() string { return p.name }
+
+// ListProcesses lists the processes, by name.
+func ListProcesses(ctx context.Context, docs Documents) ([]Row[ProcessRow], error) {
+	return NewCollection[ProcessRow](docs, ProcessRows).All(ctx, Query{})
+}
+
+// ForgetProcess takes a process off the list that is gone for good;
+// venue.ErrStale if it is not.
+func ForgetProcess(ctx context.Context, docs Documents, row Row[ProcessRow]) error {
+	return NewCollection[ProcessRow](docs, ProcessRows).Delete(ctx, row.ID, row.Rev)
+}
+
 // Beat tells of this process and looks at the others. Call it every few seconds.
 func (p *Processes) Beat(ctx context.Context) error {
 	_, err := p.rows.Update(ctx, p.name, true, func(r *ProcessRow) error {

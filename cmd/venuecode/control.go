@@ -48,6 +48,8 @@ var tools = map[string]tool{
 	"keys-status":        keysStatusTool,
 	"keys-rotate":        keysRotateTool,
 	"keys-escrow":        keysEscrowTool,
+	"processes":          processesTool,
+	"processes-forget":   processesForgetTool,
 	"purge-plan":         purgePlanTool,
 	"purge-run":          purgeRunTool,
 	"sunset-plan":        sunsetPlanTool,

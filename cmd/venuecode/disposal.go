@@ -432,6 +432,9 @@ func sunsetBeginTool(ctx context.Context, a *app, question json.RawMessage, _ fu
 	if err := keptFolder(a.config, q.To); err != nil {
 		return nil, err
 	}
+	if err := a.alone(ctx); err != nil {
+		return nil, err
+	}
 	r, err := a.officials.Take(ctx, "sunset", q.Request)
 	if errors.Is(err, venue.ErrNotFound) {
 		return nil, errors.New("no such approved request: a system admin asks at /console/requests, a signer approves there, and then there are 24 hours")
@@ -634,6 +637,9 @@ func (s sunset) draft(ctx context.Context, e *ending) (err error) {
 			err = errors.Join(err, a.close())
 		}
 	}()
+	if err := a.alone(ctx); err != nil { // one may have been started since
+		return err
+	}
 	if err := a.record(ctx, "sunset.run", audit.Object{Kind: "request", ID: e.Order.Request}, nil); err != nil {
 		return err
 	}
