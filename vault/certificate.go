@@ -51,8 +51,9 @@ type Certificate struct {
 	Ended       time.Time `json:"ended"`
 	EpochBefore uint32    `json:"epoch_before"`
 	EpochAfter  uint32    `json:"epoch_after"` // 0 of a sunset: there is none
-	// UnreadableFrom is the instant from which no copy of keys that was handed
-	// out reads any of it: Ended, or when the last such copy expires.
+	// UnreadableFrom is the instant from which no process, and no copy of keys
+	// that was handed out, reads any of it: when all have noticed that the keys
+	// are gone (of a sunset, Ended), or when the last such copy expires.
 	UnreadableFrom time.Time `json:"unreadable_from"`
 
 	Signature []byte `json:"signature,omitempty"` // Ed25519, over the line without it
@@ -175,12 +176,12 @@ func (c *Certificates) Draft(ctx context.Context, kind string, v *Vault, days []
 	return d, nil
 }
 
-// Unreadable is the instant from which no copy of keys reads any of the days:
-// ended, or when the last copy that holds the key of one of them expires. With
+// Unreadable is the instant from which no copy of keys reads any of the days
+// that no process reads from an instant on: that one, or when the last copy that holds the key of one of them expires. With
 // no days named every copy counts.
-func (c *Certificates) Unreadable(ctx context.Context, days []CertifiedDay, ended time.Time) (time.Time, error) {
-	from := civil(ended)
-	for row, err := range c.escrows.Find(ctx, store.Query{Index: "expires", From: venue.Millis(ended)}) {
+func (c *Certificates) Unreadable(ctx context.Context, days []CertifiedDay, gone time.Time) (time.Time, error) {
+	from := civil(gone)
+	for row, err := range c.escrows.Find(ctx, store.Query{Index: "expires", From: venue.Millis(gone)}) {
 		if err != nil {
 			return from, fmt.Errorf("look for copies of keys: %w", err)
 		}

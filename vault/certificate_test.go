@@ -241,7 +241,7 @@ func TestADestructionCutShortAnywhereIsCompletedAndCertifiedOnce(t *testing.T) {
 			} else {
 				want := []vault.CertifiedDay{{Day: p.first, Rows: 3, Key: true}, {Day: p.first + 1, Rows: 4, Key: true}}
 				if len(list) != 1 || !slices.Equal(list[0].Days, want) || list[0].Rows != 7 || list[0].Keys != 2 || list[0].Number != 1 ||
-					list[0].EpochBefore != 1 || list[0].EpochAfter != 2 || list[0].Ended.Before(list[0].Began) || !list[0].UnreadableFrom.Equal(list[0].Ended) {
+					list[0].EpochBefore != 1 || list[0].EpochAfter != 2 || list[0].Ended.Before(list[0].Began) || !list[0].UnreadableFrom.Equal(list[0].Ended.Add(vault.Noticed)) {
 					t.Fatalf("%s: certificates %+v", name, list)
 				}
 				if c := list[0]; hand && c.Order != byHand || !hand && c.Order != (vault.Order{RunBy: "system"}) {
@@ -301,6 +301,23 @@ func TestWhatMayBeDestroyedByHand(t *testing.T) {
 	}
 }
 
+// TestADayIsCertifiedOnce though the process that runs the nights knew its key
+// before another destroyed it by hand.
+func TestADayIsCertifiedOnce(t *testing.T) {
+	p := newPlace(t)
+	night := p.job(&fuse{})
+	p.now = noon.AddDate(0, 0, 16)
+	must[json.RawMessage](t)(p.job(&fuse{}).Destroy(t.Context(), p.first+1, vault.Order{RunBy: "operator"}))
+	p.now = noon.AddDate(0, 0, 33)
+	if _, _, err := night.Run(t.Context(), p.now); err != nil {
+		t.Fatal(err)
+	}
+	list, _ := p.certificates()
+	if len(list) != 2 || !slices.Equal(list[1].Days, []vault.CertifiedDay{{Day: p.first + 2, Rows: 5, Key: true}}) || list[1].EpochBefore != 2 || list[1].EpochAfter != 3 {
+		t.Errorf("certificates: %+v", list)
+	}
+}
+
 func TestACertificateSaysWhenTheLastCopyOfTheKeysExpires(t *testing.T) {
 	for _, c := range []struct {
 		name          string
@@ -323,7 +340,7 @@ func TestACertificateSaysWhenTheLastCopyOfTheKeysExpires(t *testing.T) {
 		}
 		must[int](t)(p.night(&fuse{}))
 		list, _ := p.certificates()
-		want := p.now
+		want := p.now.Add(vault.Noticed)
 		if c.counts {
 			want = expires
 		}

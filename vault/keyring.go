@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"encoding/base64"
 	"encoding/json"
@@ -55,6 +56,7 @@ type keyring struct {
 
 	mu sync.RWMutex
 	ringState
+	others bool // what another process did has come in since refresh last told
 }
 
 // ringState is what the file says; keys is never written to, only replaced.
@@ -62,7 +64,7 @@ type ringState struct {
 	epoch uint32 // 0: not yet under an epoch key
 	wrap  cipher.AEAD
 	keys  map[string][]byte
-	info  fs.FileInfo // of the file it was read from; nil if unknown
+	text  []byte // of the file
 }
 
 type ringJSON struct {
@@ -88,7 +90,7 @@ func openKeyring(o options) (*keyring, error) {
 	}
 	defer unlock()
 
-	file, info, err := r.read()
+	file, text, err := r.read()
 	lost := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !lost {
 		return nil, err
@@ -98,7 +100,7 @@ func openKeyring(o options) (*keyring, error) {
 	case errors.Is(err, ErrNoKey) && len(file.Keys) == 0 && file.Epoch == 0:
 		// The first start, or one that was cut short: the empty keyring is
 		// written first, so that a root key alone always means a lost keyring.
-		if file, info, err = r.create(o.suite); err != nil {
+		if file, text, err = r.create(o.suite); err != nil {
 			return nil, err
 		}
 	case err != nil:
@@ -112,7 +114,7 @@ func openKeyring(o options) (*keyring, error) {
 	if o.suite != "" && o.suite != file.Suite {
 		return nil, fmt.Errorf("%s is of the suite %s, not %s: it is chosen once, before the first start", r.path(), file.Suite, o.suite)
 	}
-	if r.ringState, err = r.unwrap(file, info); err != nil {
+	if r.ringState, err = r.unwrap(file, text); err != nil {
 		return nil, err
 	}
 	if r.epoch == 0 {
@@ -122,14 +124,14 @@ func openKeyring(o options) (*keyring, error) {
 }
 
 // create writes an empty keyring and makes its root key.
-func (r *keyring) create(suite string) (file ringJSON, info fs.FileInfo, err error) {
+func (r *keyring) create(suite string) (file ringJSON, text []byte, err error) {
 	if suite == "" {
 		suite = intl.name
 	}
 	if r.suite, err = suiteNamed(suite); err != nil {
 		return file, nil, err
 	}
-	if err := r.save(ringState{}); err != nil {
+	if _, err := r.save(ringState{}); err != nil {
 		return file, nil, err
 	}
 	if r.root, err = r.newKey(rootName); err != nil {
@@ -151,30 +153,21 @@ func (r *keyring) newKey(name string) ([]byte, error) {
 
 func (r *keyring) path() string { return filepath.Join(r.dir, ringFile) }
 
-func (r *keyring) read() (file ringJSON, info fs.FileInfo, err error) {
-	f, err := os.Open(r.path())
-	if err != nil {
+func (r *keyring) read() (file ringJSON, text []byte, err error) {
+	if text, err = os.ReadFile(r.path()); err != nil {
 		return file, nil, fmt.Errorf("read keyring: %w", err)
 	}
-	defer f.Close()
-	b, err := io.ReadAll(f)
-	if err != nil {
-		return file, nil, fmt.Errorf("read keyring: %w", err)
-	}
-	if info, err = f.Stat(); err != nil {
-		return file, nil, fmt.Errorf("read keyring: %w", err)
-	}
-	err = json.Unmarshal(b, &file)
+	err = json.Unmarshal(text, &file)
 	if _, e := suiteNamed(file.Suite); err != nil || e != nil || file.Version != ringOfRoot && file.Version != ringOfEpoch ||
 		file.Epoch == 0 && file.Version == ringOfEpoch && len(file.Keys) > 0 {
 		return file, nil, fmt.Errorf("%s is not a keyring this program can read", r.path())
 	}
-	return file, info, nil
+	return file, text, nil
 }
 
 // unwrap opens every key of the file.
-func (r *keyring) unwrap(file ringJSON, info fs.FileInfo) (s ringState, err error) {
-	s = ringState{wrap: aesGCM(r.root), keys: make(map[string][]byte, len(file.Keys)), info: info}
+func (r *keyring) unwrap(file ringJSON, text []byte) (s ringState, err error) {
+	s = ringState{wrap: aesGCM(r.root), keys: make(map[string][]byte, len(file.Keys)), text: text}
 	if file.Version == ringOfEpoch && file.Epoch > 0 {
 		s.epoch = file.Epoch
 		key, err := r.provider.Get(epochName(s.epoch))
@@ -223,7 +216,7 @@ func (r *keyring) renew(keys map[string][]byte) error {
 		return fmt.Errorf("begin an epoch of keys: %w", err)
 	}
 	next.wrap = r.wrapping(key)
-	if err := r.save(next); err != nil {
+	if next.text, err = r.save(next); err != nil {
 		return err
 	}
 	r.ringState = next
@@ -251,18 +244,19 @@ func (r *keyring) begin() (unlock func(), err error) {
 	if unlock, err = lockFolder(r.dir); err != nil {
 		return nil, fmt.Errorf("lock key folder: %w", err)
 	}
-	file, info, err := r.read()
+	file, text, err := r.read()
 	if errors.Is(err, fs.ErrNotExist) {
 		return unlock, nil // taken away under us: the change writes it again
 	}
 	state := r.ringState
 	if err == nil {
-		state, err = r.unwrap(file, info)
+		state, err = r.unwrap(file, text)
 	}
 	if err != nil {
 		unlock()
 		return nil, err
 	}
+	r.others = r.others || !bytes.Equal(text, r.text)
 	r.ringState = state
 	return unlock, nil
 }
@@ -295,8 +289,8 @@ func (r *keyring) change(edit func(keys map[string][]byte) (map[string][]byte, e
 		return err
 	}
 	next := r.ringState
-	next.keys, next.info = keys, nil
-	if err := r.save(next); err != nil {
+	next.keys = keys
+	if next.text, err = r.save(next); err != nil {
 		return err
 	}
 	r.ringState = next
@@ -400,34 +394,43 @@ func (r *keyring) extend(name string) (number uint32, err error) {
 	return number, err
 }
 
-// refresh reads the file again if another process has changed it, and tells
-// whether it has. It costs one look at the folder if not.
-func (r *keyring) refresh() bool {
-	info, err := os.Stat(r.path())
-	r.mu.RLock()
-	same := err != nil || r.info != nil && os.SameFile(info, r.info) && info.ModTime().Equal(r.info.ModTime())
-	r.mu.RUnlock()
-	if same {
-		return false
+// refresh takes over what another process has changed, and tells whether one has
+// since it was last asked, be it that a change of ours took it over. The file's
+// bytes say so, since nonces are new in each: its time and number may be those of
+// the one before.
+func (r *keyring) refresh() (changed bool, err error) {
+	text, err := os.ReadFile(r.path())
+	if err != nil {
+		return false, fmt.Errorf("read keyring: %w", err)
 	}
-	return r.change(func(map[string][]byte) (map[string][]byte, error) { return nil, nil }) == nil
+	r.mu.RLock()
+	same := bytes.Equal(text, r.text)
+	r.mu.RUnlock()
+	if !same {
+		if err = r.change(func(map[string][]byte) (map[string][]byte, error) { return nil, nil }); err != nil {
+			return false, err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed, r.others = r.others, false
+	return changed, nil
 }
 
-func (r *keyring) save(s ringState) error {
+func (r *keyring) save(s ringState) (text []byte, err error) {
 	file := ringJSON{Version: ringOfEpoch, Suite: r.suite.name, Epoch: s.epoch, Keys: map[string]string{}}
 	for name, key := range s.keys {
 		nonce := make([]byte, nonceSize)
 		if _, err := io.ReadFull(r.random, nonce); err != nil {
-			return fmt.Errorf("wrap key %s: %w", name, err)
+			return nil, fmt.Errorf("wrap key %s: %w", name, err)
 		}
 		file.Keys[name] = base64.StdEncoding.EncodeToString(s.wrap.Seal(nonce, nonce, key, []byte(name)))
 	}
-	b, err := json.MarshalIndent(file, "", " ")
-	if err != nil {
-		return fmt.Errorf("encode keyring: %w", err)
+	if text, err = json.MarshalIndent(file, "", " "); err != nil {
+		return nil, fmt.Errorf("encode keyring: %w", err)
 	}
-	if err := durable.Replace(r.path(), b, 0o600); err != nil {
-		return fmt.Errorf("write keyring: %w", err)
+	if err := durable.Replace(r.path(), text, 0o600); err != nil {
+		return nil, fmt.Errorf("write keyring: %w", err)
 	}
-	return nil
+	return text, nil
 }

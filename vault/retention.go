@@ -251,7 +251,7 @@ func (r *Retention) resume(ctx context.Context, now time.Time) (days int, line j
 		return days, nil, err
 	}
 	draft.Ended, draft.EpochAfter = civil(now), r.Vault.Status().Epoch
-	if draft.UnreadableFrom, err = r.Certificates.Unreadable(ctx, draft.Days, now); err != nil {
+	if draft.UnreadableFrom, err = r.Certificates.Unreadable(ctx, draft.Days, now.Add(Noticed)); err != nil {
 		return days, nil, err
 	}
 	if line, err = r.Certificates.issue(ctx, draft); err != nil {

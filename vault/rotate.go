@@ -26,7 +26,7 @@ func (v *Vault) keys(name string, create bool) (*series, error) {
 			if _, err := v.ring.ensure(name + "/1"); err != nil {
 				return nil, err
 			}
-		} else if v.ring.refresh(); len(v.ring.series(name)) == 0 { // begun by another process?
+		} else if _ = v.refresh(); len(v.ring.series(name)) == 0 { // begun by another process?
 			return nil, fmt.Errorf("%s: %w", name, ErrNoKey)
 		}
 	}
@@ -61,7 +61,7 @@ func (v *Vault) open(name string, sealed, bound []byte) ([]byte, error) {
 	}
 	k := s.all[n]
 	if k == nil { // rotated by another process, or forged
-		v.ring.refresh()
+		_ = v.refresh()
 		if _, err := v.ring.get(fmt.Sprintf("%s/%d", name, n)); err != nil {
 			return nil, ErrWrongKey
 		}
@@ -112,8 +112,10 @@ type Status struct {
 	Days  []venue.Day `json:"days"` // that can be read, oldest first
 }
 
-// Status lists what keys there are.
+// Status lists what keys there are, those of other processes too unless the
+// folder can not be read.
 func (v *Vault) Status() Status {
+	_ = v.refresh()
 	v.ring.mu.RLock()
 	defer v.ring.mu.RUnlock()
 	s := Status{Suite: v.ring.suite.name, Epoch: v.ring.epoch}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/venuecode/venuecode/venue"
@@ -21,6 +22,7 @@ type Vault struct {
 	request *macPool
 	days    sync.Map // venue.Day → *dayKey
 	series  sync.Map // name → *series
+	looked  atomic.Pointer[look]
 
 	rotating sync.Mutex
 }
@@ -207,12 +209,7 @@ func (v *Vault) ForgetThrough(last venue.Day) (int, error) {
 		day, ok := dayNamed(name)
 		return ok && day <= last
 	})
-	v.days.Range(func(day, _ any) bool {
-		if _, err := v.ring.get(dayName(day.(venue.Day))); err != nil {
-			v.days.Delete(day)
-		}
-		return true
-	})
+	v.forget()
 	return n, err
 }
 
@@ -228,6 +225,9 @@ func dayNamed(name string) (day venue.Day, ok bool) {
 }
 
 func (v *Vault) day(day venue.Day, create bool) (*dayKey, error) {
+	if err := v.Check(); err != nil {
+		return nil, err
+	}
 	if k, ok := v.days.Load(day); ok {
 		return k.(*dayKey), nil
 	}

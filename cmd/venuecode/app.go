@@ -509,6 +509,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	a.workers.Go(func() { a.runner.Loop(ctx) })
 	if a.lease != nil {
 		a.workers.Go(func() { a.beat(ctx) })
+		a.workers.Go(func() { a.watchKeys(ctx) })
 	}
 	a.visitors, a.operators = listen(a.web, listener, a.log), listen(a.ops, ops, a.log)
 	a.ready.Store(true)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/venuecode/venuecode/internal/schedule"
 	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/vault"
 )
 
 // Where several processes share a memory, what one of them records the leader
@@ -83,6 +84,26 @@ func (a *app) beat(ctx context.Context) {
 			a.runner.Wake()
 		}
 		led, token = leads, now
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+	}
+}
+
+// watchKeys notices what other processes do to the keys, until ctx ends.
+func (a *app) watchKeys(ctx context.Context) {
+	ticker := time.NewTicker(vault.LookEvery)
+	defer ticker.Stop()
+	for failed := false; ctx.Err() == nil; {
+		err := a.vault.Look(machine)
+		if err != nil && !failed {
+			a.log.Error("keys: the folder can not be read, soon no scan can be sealed", "error", err)
+		}
+		if err == nil && failed {
+			a.log.Info("keys: the folder is there again")
+		}
+		failed = err != nil
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:

@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,7 +21,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/venuecode/venuecode/configs"
 	"github.com/venuecode/venuecode/internal/mongotest"
+	"github.com/venuecode/venuecode/internal/schedule"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/store/mongo"
 	"github.com/venuecode/venuecode/vault"
@@ -57,13 +62,17 @@ type server struct {
 	ops string
 }
 
+// configOn is the configuration of a process that shares memory and keys.
+func configOn(dir, store, keys, base string) []byte {
+	return fmt.Appendf(nil, "test: true\nlisten: 127.0.0.1:0\nops_listen: 127.0.0.1:0\ndata_dir: %q\nkeys_dir: %q\nstore: %q\nplatforms_base: %q\n",
+		filepath.Join(dir, "data"), keys, store, base)
+}
+
 func serveOn(t *testing.T, store, keys, base string) *server {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.yaml")
-	text := fmt.Sprintf("test: true\nlisten: 127.0.0.1:0\nops_listen: 127.0.0.1:0\ndata_dir: %q\nkeys_dir: %q\nstore: %q\nplatforms_base: %q\n",
-		filepath.Join(dir, "data"), keys, store, base)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, configOn(dir, store, keys, base), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := &server{Cmd: program("serve", "--config", file)}
@@ -202,6 +211,60 @@ func TestAnotherProcessTakesOver(t *testing.T) {
 	for place, n := range groups.told {
 		if n > 2 {
 			t.Errorf("%s was told %d times", place, n)
+		}
+	}
+}
+
+// TestADayDestroyedByAnotherProcessIsGoneHere: the one that serves notices it by
+// itself.
+func TestADayDestroyedByAnotherProcessIsGoneHere(t *testing.T) {
+	dir, keys := t.TempDir(), t.TempDir()
+	config, err := configs.LoadBytes("test", configOn(dir, mongotest.Start(t).URI(), keys, "http://127.0.0.1:9"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dataDir(config); err != nil {
+		t.Fatal(err)
+	}
+	clock, err := schedule.NewClock(schedule.Real, time.Time{}, "", machine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newApp(config, clock, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", config.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.serve(t.Context(), listener); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := a.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	other, err := vault.Open(keys, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for day := venue.Day(100); day < 103; day++ { // at first the jobs of the start read the keyring, too
+		if err := a.vault.EnsureDay(day); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := other.ForgetThrough(day); err != nil || n != 1 {
+			t.Fatalf("%d days destroyed, %v", n, err)
+		}
+		for end := machine.Now().Add(6 * vault.LookEvery); ; time.Sleep(20 * time.Millisecond) {
+			_, err := a.vault.Pseudonym(day, venue.PersonID{1})
+			if errors.Is(err, vault.ErrNoKey) {
+				break
+			}
+			if machine.Now().After(end) {
+				t.Fatalf("the day is still there: %v", err)
+			}
 		}
 	}
 }

@@ -105,6 +105,9 @@ func (a *app) operations(metrics *prometheus.Registry) *fiber.App {
 		if err != nil {
 			return c.Status(fiber.StatusServiceUnavailable).SendString("store: not taking writes")
 		}
+		if err := a.vault.Check(); err != nil {
+			return c.Status(fiber.StatusServiceUnavailable).SendString("keys: folder out of reach")
+		}
 		return c.SendString(how)
 	})
 	metrics.MustRegister(
