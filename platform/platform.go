@@ -5,8 +5,8 @@
 //
 // The calls go through the platforms' SDKs; this package adds what they leave
 // out: a deadline and a bound on every answer, one token fetch however many
-// callers wait, one retry when a platform forgot the token, and errors that say
-// what to do next and never carry a secret.
+// callers and processes wait, one retry when a platform forgot the token, and
+// errors that say what to do next and never carry a secret.
 //
 // The surprising rule: the WeChat SDK has one HTTP client for the whole process,
 // so Install must run before the first client is made.

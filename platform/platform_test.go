@@ -17,6 +17,7 @@ import (
 
 	"github.com/silenceper/wechat/v2/util"
 
+	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -131,7 +132,14 @@ func (f *far) count(at string) int {
 	return f.calls[at]
 }
 
-func memory() *Memory { return NewMemory(venue.ClockFunc(time.Now)) }
+// alone are the tokens of a process whose store is away.
+func alone() *Tokens { return NewTokens(away{}, nil, venue.ClockFunc(time.Now)) }
+
+type away struct{ store.Documents }
+
+func (away) Get(context.Context, string, string) (store.Document, error) {
+	return store.Document{}, venue.ErrUnavailable
+}
 
 func openID(t testing.TB) OpenID {
 	t.Helper()
@@ -185,18 +193,18 @@ type op struct {
 	call           func(context.Context) error
 }
 
-// ops makes fresh clients, with empty caches, and every call they have.
+// ops makes fresh clients, that have no tokens, and every call they have.
 func ops(t *testing.T) []op {
 	t.Helper()
-	wx, err := NewWeChat(WeChatConfig{AppID: "wx1", Secret: canarySecret, Cache: memory()})
+	wx, err := NewWeChat(WeChatConfig{AppID: "wx1", Secret: canarySecret, Tokens: alone()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sa, err := NewServiceAccount(ServiceConfig{AppID: "wx2", Secret: canarySecret, Cache: memory()})
+	sa, err := NewServiceAccount(ServiceConfig{AppID: "wx2", Secret: canarySecret, Tokens: alone()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	wc, err := NewWeCom(WeComConfig{CorpID: "ww1", Secret: canarySecret, AgentID: "1000002", Cache: memory()})
+	wc, err := NewWeCom(WeComConfig{CorpID: "ww1", Secret: canarySecret, AgentID: "1000002", Tokens: alone()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +391,7 @@ func TestWrongSecretIsTold(t *testing.T) {
 
 func TestAnswerWithoutTokenIsNotRemembered(t *testing.T) {
 	f := newFar(t)
-	wx, err := NewWeChat(WeChatConfig{AppID: "wx1", Secret: canarySecret, Cache: memory()})
+	wx, err := NewWeChat(WeChatConfig{AppID: "wx1", Secret: canarySecret, Tokens: alone()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -496,7 +504,7 @@ func TestBaseMayHaveAPath(t *testing.T) {
 	if err := Install(HTTP{Base: s.URL + "/outside/"}); err != nil {
 		t.Fatal(err)
 	}
-	wx, err := NewWeChat(WeChatConfig{AppID: "wx1", Secret: "s", Cache: memory()})
+	wx, err := NewWeChat(WeChatConfig{AppID: "wx1", Secret: "s", Tokens: alone()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -520,13 +528,13 @@ func TestClientsBeforeInstallAreRefused(t *testing.T) {
 	kept := util.DefaultHTTPClient
 	defer func() { util.DefaultHTTPClient = kept }()
 	util.DefaultHTTPClient = http.DefaultClient
-	if _, err := NewWeChat(WeChatConfig{AppID: "a", Secret: "s", Cache: memory()}); err == nil {
+	if _, err := NewWeChat(WeChatConfig{AppID: "a", Secret: "s", Tokens: alone()}); err == nil {
 		t.Error("NewWeChat would use the client without a timeout")
 	}
-	if _, err := NewServiceAccount(ServiceConfig{AppID: "a", Secret: "s", Cache: memory()}); err == nil {
+	if _, err := NewServiceAccount(ServiceConfig{AppID: "a", Secret: "s", Tokens: alone()}); err == nil {
 		t.Error("NewServiceAccount would use the client without a timeout")
 	}
-	if _, err := NewWeCom(WeComConfig{Cache: memory()}); err == nil {
+	if _, err := NewWeCom(WeComConfig{Tokens: alone()}); err == nil {
 		t.Error("NewWeCom would use the client without a timeout")
 	}
 }
@@ -562,30 +570,5 @@ func TestOpenIDPrintsMasked(t *testing.T) {
 		if _, err := ParseOpenID(s); !errors.Is(err, venue.ErrInvalid) {
 			t.Errorf("ParseOpenID(%q): %v", s, err)
 		}
-	}
-}
-
-func TestMemoryForgetsInTime(t *testing.T) {
-	now := time.Unix(1_700_000_000, 0)
-	c := NewMemory(venue.ClockFunc(func() time.Time { return now }))
-	c.Set("k", "v", time.Minute)
-	now = now.Add(time.Minute - 1)
-	if v, ok := c.Get("k"); !ok || v != "v" {
-		t.Errorf("within the minute: %q, %v", v, ok)
-	}
-	now = now.Add(1)
-	if _, ok := c.Get("k"); ok {
-		t.Error("kept after its time")
-	}
-	c.Set("k", "v", time.Minute)
-	c.Set("k", "w", 0)
-	if _, ok := c.Get("k"); ok {
-		t.Error("kept with no time to live")
-	}
-	c.Set("k", "v", time.Minute)
-	c.Delete("k")
-	c.Delete("k")
-	if _, ok := c.Get("k"); ok {
-		t.Error("kept after Delete")
 	}
 }

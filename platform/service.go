@@ -15,7 +15,7 @@ import (
 type ServiceConfig struct {
 	AppID  string
 	Secret string `json:"-"`
-	Cache  Cache
+	Tokens *Tokens
 }
 
 // Format keeps the secret out of any print.
@@ -24,30 +24,27 @@ func (c ServiceConfig) Format(f fmt.State, _ rune) { printed(f, "ServiceConfig",
 // ServiceAccount is the account that unit staff follow and report to. Messages
 // come in through package bot; these go out.
 type ServiceAccount struct {
-	tokens   *tokens
+	access   *access
 	customer *message.Manager
 	template *message.Template
 }
 
 // NewServiceAccount makes the client. It makes no call.
 func NewServiceAccount(c ServiceConfig) (*ServiceAccount, error) {
-	if c.AppID == "" || c.Secret == "" || c.Cache == nil {
-		return nil, errors.New("service account: app id, secret or cache missing")
+	if c.AppID == "" || c.Secret == "" || c.Tokens == nil {
+		return nil, errors.New("service account: app id, secret or tokens missing")
 	}
 	if err := installed(); err != nil {
 		return nil, err
 	}
+	a := &access{service: service{"service", wechatKinds, wechatStale}, app: "service:" + c.AppID, tokens: c.Tokens}
 	oa := officialaccount.NewOfficialAccount(&config.Config{
-		AppID: c.AppID, AppSecret: c.Secret, Cache: sdkCache{c.Cache}, UseStableAK: true,
+		AppID: c.AppID, AppSecret: c.Secret, Cache: &a.noted, UseStableAK: true,
 	})
-	t := &tokens{
-		service: service{"service", wechatKinds, wechatStale}, cache: c.Cache,
-		source: oa.GetContext().AccessTokenHandle.(credential.AccessTokenContextHandle),
-		key:    fmt.Sprintf("%s_stable_access_token_%s", credential.CacheKeyOfficialAccountPrefix, c.AppID),
-	}
-	oa.SetAccessTokenHandle(t)
+	a.source = oa.GetContext().AccessTokenHandle.(credential.AccessTokenContextHandle)
+	oa.SetAccessTokenHandle(a)
 	// The SDK makes these two on first use, without a lock.
-	return &ServiceAccount{t, oa.GetCustomerMessageManager(), oa.GetTemplate()}, nil
+	return &ServiceAccount{a, oa.GetCustomerMessageManager(), oa.GetTemplate()}, nil
 }
 
 // Send answers a person who wrote within the last 48 hours; later it is Refused
@@ -59,7 +56,7 @@ func (s *ServiceAccount) Send(ctx context.Context, to OpenID, text string) error
 	if err != nil {
 		return err
 	}
-	return s.tokens.do(ctx, "text", func() error {
+	return s.access.do(ctx, "text", func() error {
 		return s.customer.Send(message.NewCustomerTextMessage(to.Reveal(), text))
 	})
 }
@@ -70,7 +67,7 @@ func (s *ServiceAccount) Template(ctx context.Context, m Message) error {
 	for k, v := range m.Data {
 		data[k] = &message.TemplateDataItem{Value: clean(v)}
 	}
-	return s.tokens.do(ctx, "template", func() error {
+	return s.access.do(ctx, "template", func() error {
 		_, err := s.template.Send(&message.TemplateMessage{
 			ToUser: m.To.Reveal(), TemplateID: m.Template, URL: m.Page, Data: data, ClientMsgID: m.ID,
 		})

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/silenceper/wechat/v2/credential"
 	"github.com/silenceper/wechat/v2/miniprogram"
 	"github.com/silenceper/wechat/v2/miniprogram/auth"
 	"github.com/silenceper/wechat/v2/miniprogram/business"
@@ -100,7 +99,7 @@ type Message struct {
 type WeChatConfig struct {
 	AppID  string
 	Secret string `json:"-"`
-	Cache  Cache
+	Tokens *Tokens
 }
 
 // Format keeps the secret out of any print.
@@ -109,7 +108,7 @@ func (c WeChatConfig) Format(f fmt.State, _ rune) { printed(f, "WeChatConfig", c
 // WeChat is the residents' mini-program.
 type WeChat struct {
 	service   service
-	tokens    *tokens
+	access    *access
 	auth      *auth.Auth
 	business  *business.Business
 	subscribe *subscribe.Subscribe
@@ -117,25 +116,21 @@ type WeChat struct {
 
 // NewWeChat makes the client. It makes no call.
 func NewWeChat(c WeChatConfig) (*WeChat, error) {
-	if c.AppID == "" || c.Secret == "" || c.Cache == nil {
-		return nil, errors.New("wechat: app id, secret or cache missing")
+	if c.AppID == "" || c.Secret == "" || c.Tokens == nil {
+		return nil, errors.New("wechat: app id, secret or tokens missing")
 	}
 	if err := installed(); err != nil {
 		return nil, err
 	}
-	s := service{"wechat", wechatKinds, wechatStale}
+	a := &access{service: service{"wechat", wechatKinds, wechatStale}, app: "wechat:" + c.AppID, tokens: c.Tokens}
 	mp := miniprogram.NewMiniProgram(&config.Config{
-		AppID: c.AppID, AppSecret: c.Secret, Cache: sdkCache{c.Cache},
+		AppID: c.AppID, AppSecret: c.Secret, Cache: &a.noted,
 		// A stable token does not invalidate the one of another process.
 		UseStableAK: true,
 	})
-	t := &tokens{
-		service: s, cache: c.Cache,
-		source: mp.GetContext().AccessTokenContextHandle,
-		key:    fmt.Sprintf("%s_stable_access_token_%s", credential.CacheKeyMiniProgramPrefix, c.AppID),
-	}
-	mp.SetAccessTokenContextHandle(t)
-	return &WeChat{s, t, mp.GetAuth(), mp.GetBusiness(), mp.GetSubscribe()}, nil
+	a.source = mp.GetContext().AccessTokenContextHandle
+	mp.SetAccessTokenContextHandle(a)
+	return &WeChat{a.service, a, mp.GetAuth(), mp.GetBusiness(), mp.GetSubscribe()}, nil
 }
 
 // Login exchanges the mini-program's login code, good once within five minutes,
@@ -166,7 +161,7 @@ func (w *WeChat) Phone(ctx context.Context, code string) (venue.Phone, error) {
 		return venue.Phone{}, &Error{Service: w.service.name, Op: "phone", Kind: BadCode}
 	}
 	var r business.PhoneInfo
-	err := w.tokens.do(ctx, "phone", func() (err error) {
+	err := w.access.do(ctx, "phone", func() (err error) {
 		r, err = w.business.GetPhoneNumberWithContext(ctx, &business.GetPhoneNumberRequest{Code: code})
 		return err
 	})
@@ -189,7 +184,7 @@ func (w *WeChat) Subscribe(ctx context.Context, m Message) error {
 	for k, v := range m.Data {
 		data[k] = &subscribe.DataItem{Value: clean(v)}
 	}
-	return w.tokens.do(ctx, "subscribe", func() error {
+	return w.access.do(ctx, "subscribe", func() error {
 		return w.subscribe.Send(&subscribe.Message{
 			ToUser: m.To.Reveal(), TemplateID: m.Template, Page: m.Page, Data: data,
 		})

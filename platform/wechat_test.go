@@ -13,7 +13,7 @@ import (
 
 func newWeChat(t *testing.T) *WeChat {
 	t.Helper()
-	wx, err := NewWeChat(WeChatConfig{AppID: "wx1", Secret: canarySecret, Cache: memory()})
+	wx, err := NewWeChat(WeChatConfig{AppID: "wx1", Secret: canarySecret, Tokens: alone()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestServiceAccountWritesTheWireForm(t *testing.T) {
 			io.WriteString(w, `{"errcode":0,"errmsg":"ok","msgid":7}`)
 		})
 	}
-	sa, err := NewServiceAccount(ServiceConfig{AppID: "wx2", Secret: canarySecret, Cache: memory()})
+	sa, err := NewServiceAccount(ServiceConfig{AppID: "wx2", Secret: canarySecret, Tokens: alone()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ type WeComConfig struct {
 	CorpID  string
 	Secret  string `json:"-"`
 	AgentID string // decimal; two apps of a corp without it would share one token
-	Cache   Cache
+	Tokens  *Tokens
 }
 
 // Format keeps the secret out of any print.
@@ -63,7 +63,7 @@ func (c WeComConfig) Format(f fmt.State, _ rune) { printed(f, "WeComConfig", c.C
 type WeCom struct {
 	service service
 	agent   string
-	tokens  *tokens // nil without an app
+	access  *access // nil without an app
 	robot   *robot.Client
 }
 
@@ -76,11 +76,12 @@ func NewWeCom(c WeComConfig) (*WeCom, error) {
 		service: service{"wecom", wecomKinds, func(code int64) bool { return code == 40014 || code == 42001 }},
 		agent:   c.AgentID,
 	}
-	if c.Cache == nil {
-		return nil, errors.New("wecom: cache missing")
+	if c.Tokens == nil {
+		return nil, errors.New("wecom: tokens missing")
 	}
+	a := &access{service: w.service, app: "wecom:" + c.CorpID + ":" + c.AgentID, tokens: c.Tokens}
 	wk := work.NewWork(&config.Config{
-		CorpID: c.CorpID, CorpSecret: c.Secret, AgentID: c.AgentID, Cache: sdkCache{c.Cache},
+		CorpID: c.CorpID, CorpSecret: c.Secret, AgentID: c.AgentID, Cache: &a.noted,
 	})
 	w.robot = wk.GetRobot()
 	switch {
@@ -89,11 +90,8 @@ func NewWeCom(c WeComConfig) (*WeCom, error) {
 	case c.CorpID == "" || c.Secret == "" || c.AgentID == "":
 		return nil, errors.New("wecom: corp id, secret or agent id missing")
 	}
-	w.tokens = &tokens{
-		service: w.service, cache: c.Cache,
-		source: wk.GetContext().AccessTokenHandle.(credential.AccessTokenContextHandle),
-		key:    fmt.Sprintf("%s_access_token_%s_%s", credential.CacheKeyWorkPrefix, c.CorpID, c.AgentID),
-	}
+	a.source = wk.GetContext().AccessTokenHandle.(credential.AccessTokenContextHandle)
+	w.access = a
 	return w, nil
 }
 
@@ -107,15 +105,15 @@ func (w *WeCom) SendApp(ctx context.Context, userid, text string) error {
 	if err != nil {
 		return err
 	}
-	if w.tokens == nil {
+	if w.access == nil {
 		return &Error{Service: w.service.name, Op: "app", Kind: Refused, Why: "no app configured"}
 	}
 	msg := message.SendTextRequest{
 		SendRequestCommon: &message.SendRequestCommon{ToUser: userid, MsgType: "text", AgentID: w.agent},
 		Text:              message.TextField{Content: text},
 	}
-	return w.tokens.do(ctx, "app", func() error {
-		token, err := w.tokens.GetAccessTokenContext(ctx)
+	return w.access.do(ctx, "app", func() error {
+		token, err := w.access.GetAccessTokenContext(ctx)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 
 func newWeCom(t *testing.T) *WeCom {
 	t.Helper()
-	w, err := NewWeCom(WeComConfig{CorpID: "ww1", Secret: canarySecret, AgentID: "1000002", Cache: memory()})
+	w, err := NewWeCom(WeComConfig{CorpID: "ww1", Secret: canarySecret, AgentID: "1000002", Tokens: alone()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestMemberDroppedByWeComIsGone(t *testing.T) {
 
 func TestGroupsNeedNoApp(t *testing.T) {
 	f := newFar(t)
-	w, err := NewWeCom(WeComConfig{Cache: memory()})
+	w, err := NewWeCom(WeComConfig{Tokens: alone()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestGroupsNeedNoApp(t *testing.T) {
 		t.Error(err)
 	}
 	wantKind(t, w.SendApp(t.Context(), "a", "x"), Refused, 0)
-	if _, err := NewWeCom(WeComConfig{CorpID: "ww1", Secret: canarySecret, Cache: memory()}); err == nil {
+	if _, err := NewWeCom(WeComConfig{CorpID: "ww1", Secret: canarySecret, Tokens: alone()}); err == nil {
 		t.Error("an app without agent id would share another's token")
 	}
 }

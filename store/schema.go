@@ -42,13 +42,16 @@ var Escrows = Schema{Name: "escrows", Indexes: []Index{{Name: "expires", Fields:
 // Certificates lists what was destroyed.
 var Certificates = Schema{Name: "certificates"} // number → CertificateRow
 
+// PlatformTokens are the access tokens of the platforms.
+var PlatformTokens = Schema{Name: "platform_tokens"} // platform:app id → PlatformTokenRow
+
 // Schemas lists every collection; an engine is opened with it.
 var Schemas = []Schema{
 	Units, Groups, Venues, Doors, Tenures, Persons, PersonIDs, Accounts, Bindings, BindCodeRows,
 	Reports, Stages, Outbox, Callbacks, Rechecks, Meta, Territories,
 	Audit, AuditCheckpoints, AuditSinks, Escrows, Certificates,
 	Officials, OfficialSessions, OfficialChanges, OfficialRequests, OfficialQuotas, OfficialRoster,
-	RevocationRows, LeaseRows, ProcessRows,
+	RevocationRows, LeaseRows, ProcessRows, PlatformTokens,
 }
 
 // PersonRow is one person, sealed under a key of their own that is wrapped
@@ -154,3 +157,11 @@ type EscrowRow struct {
 
 // CertificateRow is a certificate of destruction, byte for byte as it was signed.
 type CertificateRow struct{ Line []byte }
+
+// PlatformTokenRow is the access token of one app. A process that goes for a new
+// one takes the old one away first: others wait, as long as that revision is young.
+type PlatformTokenRow struct {
+	Token    []byte    // sealed; nil: there is none
+	Expires  time.Time // machine; not used from then on
+	Fetching bool
+}

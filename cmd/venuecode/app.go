@@ -116,7 +116,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 	}
 	a.runner = a.scheduler(metrics)
 
-	platforms, err := openPlatforms(config)
+	platforms, err := openPlatforms(config, platform.NewTokens(a.engine, a.vault, machine))
 	if err != nil {
 		return nil, err
 	}
@@ -201,23 +201,22 @@ type platforms struct {
 	wecom   *platform.WeCom
 }
 
-func openPlatforms(c *configs.Config) (p platforms, err error) {
+func openPlatforms(c *configs.Config, tokens *platform.Tokens) (p platforms, err error) {
 	reach := platform.HTTP{Base: c.PlatformsBase}
 	if err := platform.Install(reach); err != nil {
 		return p, err
 	}
-	tokens := platform.NewMemory(machine)
 	var errs []error
 	keep := func(err error) { errs = append(errs, err) }
 	if c.WeChat.AppID != "" {
-		p.wechat, err = platform.NewWeChat(platform.WeChatConfig{AppID: c.WeChat.AppID, Secret: c.WeChat.Secret.Reveal(), Cache: tokens})
+		p.wechat, err = platform.NewWeChat(platform.WeChatConfig{AppID: c.WeChat.AppID, Secret: c.WeChat.Secret.Reveal(), Tokens: tokens})
 		keep(err)
 	}
 	if c.ServiceAccount.AppID != "" {
-		p.service, err = platform.NewServiceAccount(platform.ServiceConfig{AppID: c.ServiceAccount.AppID, Secret: c.ServiceAccount.Secret.Reveal(), Cache: tokens})
+		p.service, err = platform.NewServiceAccount(platform.ServiceConfig{AppID: c.ServiceAccount.AppID, Secret: c.ServiceAccount.Secret.Reveal(), Tokens: tokens})
 		keep(err)
 	}
-	p.wecom, err = platform.NewWeCom(platform.WeComConfig{CorpID: c.WeCom.CorpID, Secret: c.WeCom.Secret.Reveal(), AgentID: c.WeCom.AgentID, Cache: tokens})
+	p.wecom, err = platform.NewWeCom(platform.WeComConfig{CorpID: c.WeCom.CorpID, Secret: c.WeCom.Secret.Reveal(), AgentID: c.WeCom.AgentID, Tokens: tokens})
 	keep(err)
 	if c.Alipay.AppID != "" {
 		p.alipay, err = platform.NewAlipay(platform.AlipayConfig{

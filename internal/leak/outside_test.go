@@ -68,10 +68,6 @@ func platforms(o *out) {
 	o.value("openid", to)
 	_, err := platform.ParseOpenID(openid + " " + people[0].Name)
 	o.failure("openid", err)
-	memory := platform.NewMemory(clock)
-	memory.Set("k", accessKey, time.Hour)
-	o.value("cache", memory)
-
 	for name, c := range map[string]platform.AlipayConfig{
 		"key":        {AppID: "2021", PrivateKey: appSecret, AlipayPublicKey: publicKey},
 		"cut key":    {AppID: "2021", PrivateKey: privateKey[:len(privateKey)-9], AlipayPublicKey: publicKey},
@@ -102,16 +98,17 @@ func platforms(o *out) {
 		if err := platform.Install(reach); err != nil {
 			o.Fatal(err)
 		}
-		cache := platform.NewMemory(clock)
-		wc := platform.WeChatConfig{AppID: "wx1", Secret: appSecret, Cache: cache}
-		sc := platform.ServiceConfig{AppID: "wx2", Secret: appSecret, Cache: cache}
-		cc := platform.WeComConfig{CorpID: "ww1", Secret: appSecret, AgentID: "1", Cache: cache}
+		w := newWorld(o) // with no token yet
+		tokens := platform.NewTokens(w.engine, w.vault, clock)
+		wc := platform.WeChatConfig{AppID: "wx1", Secret: appSecret, Tokens: tokens}
+		sc := platform.ServiceConfig{AppID: "wx2", Secret: appSecret, Tokens: tokens}
+		cc := platform.WeComConfig{CorpID: "ww1", Secret: appSecret, AgentID: "1", Tokens: tokens}
 		ac := platform.AlipayConfig{AppID: "2021", PrivateKey: privateKey, AlipayPublicKey: publicKey, PhoneKey: phoneKey, HTTP: reach}
 		wechat := must[*platform.WeChat](o)(platform.NewWeChat(wc))
 		service := must[*platform.ServiceAccount](o)(platform.NewServiceAccount(sc))
 		wecom := must[*platform.WeCom](o)(platform.NewWeCom(cc))
 		alipay := must[*platform.Alipay](o)(platform.NewAlipay(ac))
-		for _, v := range []any{wc, sc, cc, ac, &wc, wechat, service, wecom, alipay, cache} {
+		for _, v := range []any{wc, sc, cc, ac, &wc, wechat, service, wecom, alipay, tokens} {
 			o.printed(fmt.Sprintf("%T", v), v)
 		}
 		message := platform.Message{To: to, Template: "t", Data: map[string]string{"thing1": "青禾市民中心"}}
@@ -137,13 +134,14 @@ func platforms(o *out) {
 			_, err = alipay.Login(ctx, code)
 			o.failure("login with another code", err)
 		}
+		w.rows()
 	}
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	if err := platform.Install(platform.HTTP{Base: bases["garbage"]}); err != nil {
 		o.Fatal(err)
 	}
-	wechat := must[*platform.WeChat](o)(platform.NewWeChat(platform.WeChatConfig{AppID: "wx1", Secret: appSecret, Cache: memory}))
+	wechat := must[*platform.WeChat](o)(platform.NewWeChat(platform.WeChatConfig{AppID: "wx1", Secret: appSecret, Tokens: platform.NewTokens(nil, nil, clock)}))
 	_, err = wechat.Phone(gone, loginCode)
 	o.failure("canceled", err)
 }
@@ -189,7 +187,7 @@ func word(o *out) {
 	}
 	for i, cause := range []error{nil, venue.ErrUnavailable, errors.New("gone")} {
 		o.metrics = prometheus.NewRegistry() // each notifier has its own
-		senders := addresses{cause, must[*platform.WeCom](o)(platform.NewWeCom(platform.WeComConfig{Cache: platform.NewMemory(clock)}))}
+		senders := addresses{cause, must[*platform.WeCom](o)(platform.NewWeCom(platform.WeComConfig{Tokens: platform.NewTokens(w.engine, w.vault, clock)}))}
 		outbox := notifier.New(notifier.Options{
 			Outbox: store.NewCollection[store.OutboxRow](w.engine, store.Outbox), Clock: clock, Log: o.log, Directory: senders,
 			Senders: notifier.Senders{Group: senders, App: senders, Service: senders, Subscribe: senders},
