@@ -68,8 +68,9 @@ func (m *memory) Find(_ context.Context, _ string, q store.Query) iter.Seq2[stor
 	due := func(d store.Document) time.Time { return d.Body.Lookup("due").Time() }
 	var found []store.Document
 	for _, d := range m.docs {
+		from, _ := q.From.(time.Time)
 		to, bounded := q.To.(time.Time)
-		if d.Body.Lookup("state").StringValue() == q.Equal[0] && !(bounded && !due(d).Before(to)) {
+		if !due(d).Before(from) && d.Body.Lookup("state").StringValue() == q.Equal[0] && !(bounded && !due(d).Before(to)) {
 			found = append(found, d)
 		}
 	}

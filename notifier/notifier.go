@@ -67,6 +67,7 @@ type Notifier struct {
 	o        Options
 	pipeline []Stage
 	buckets  buckets
+	term     int64 // the token under which the buckets were filled; -1: not yet
 
 	results *prometheus.CounterVec
 	oldest  prometheus.Gauge
@@ -86,7 +87,7 @@ func New(o Options) *Notifier {
 		p.MaxAttempts = 100
 	}
 	n := &Notifier{
-		o: o, buckets: buckets{perMinute: p.RobotPerMinute},
+		o: o, buckets: buckets{perMinute: p.RobotPerMinute}, term: -1,
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "venuecode_messages_total",
 			Help: "Attempts to deliver a message, by what came of them: sent, failed, dead, dropped.",
@@ -147,10 +148,18 @@ var errNotLeading = errors.New("another process delivers by now")
 func (n *Notifier) Run(ctx context.Context, now time.Time) (schedule.Result, error) {
 	r := run{n: n, held: map[venue.Recipient]*hold{}}
 	for {
+		var term int64
 		if n.o.Token != nil {
-			if _, ok := n.o.Token(); !ok {
+			var ok bool
+			if term, ok = n.o.Token(); !ok {
 				return r.result, errNotLeading
 			}
+		}
+		if term != n.term {
+			if err := n.recall(ctx, now); err != nil {
+				return r.result, err
+			}
+			n.term = term
 		}
 		rows, err := n.o.Outbox.All(ctx, store.Query{
 			Index: "due", Equal: []any{store.OutboxPending}, To: now.Add(time.Millisecond), Limit: page,

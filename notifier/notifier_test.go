@@ -214,6 +214,42 @@ func TestAMinuteOfARobotHoldsEighteenAndNothingIsLost(t *testing.T) {
 	}
 }
 
+// TestARobotsMinuteOutlivesItsSender: another leader, or the same process started
+// anew, goes on counting where the one before ended.
+func TestARobotsMinuteOutlivesItsSender(t *testing.T) {
+	for name, token := range map[string]func(term int64) func() (int64, bool){
+		"a takeover": func(term int64) func() (int64, bool) { return func() (int64, bool) { return term, true } },
+		"a restart":  func(int64) func() (int64, bool) { return nil },
+	} {
+		first := newWorld(t, day.At(16, 10), func(o *Options) { o.Token = token(1) })
+		for i := range 15 {
+			first.post(digestTo("g", fmt.Sprint("a", i)))
+		}
+		first.post(digestTo("h", "b"))
+		first.advance(0)
+		second := newWorld(t, day.At(16, 10).Add(20*time.Second), func(o *Options) { o.Outbox, o.Token = first.outbox, token(2) })
+		for i := range 10 {
+			second.post(digestTo("g", fmt.Sprint("c", i)))
+		}
+		second.post(digestTo("h", "d"))
+		sent := map[string]int{}
+		count := func() int {
+			clear(sent)
+			for _, s := range second.sent {
+				sent[s.to]++
+			}
+			return sent["key-g"]
+		}
+		second.advance(39 * time.Second)
+		if n := count(); n != 3 || sent["key-h"] != 1 {
+			t.Errorf("%s: within the minute %d more, and %d to another group; want 3 and 1", name, n, sent["key-h"])
+		}
+		if second.advance(2 * time.Second); count() != 10 {
+			t.Errorf("%s: %d after the minute, want all 10", name, count())
+		}
+	}
+}
+
 func TestAFailureIsTriedAgainLaterAndLaterAndHoldsWhatIsBehind(t *testing.T) {
 	w := newWorld(t, day.At(16, 10), nil)
 	w.post(digestTo("g", "a"), digestTo("g", "b"), digestTo("h", "c"))
