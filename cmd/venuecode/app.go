@@ -83,7 +83,7 @@ type app struct {
 // newApp opens the memory and wires everything to it. The caller serves and
 // closes it. A platform that was ended is refused, before a file is touched.
 func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (*app, error) {
-	if err := notEnded(config.DataDir); err != nil {
+	if err := notEnded(config.DataDir, config.KeysDir); err != nil {
 		return nil, err
 	}
 	return openApp(config, clock, log)

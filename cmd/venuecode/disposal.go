@@ -293,22 +293,26 @@ const (
 	endTrail        = "audit-trail.jsonl"
 )
 
-// notEnded refuses the folder of a platform that was ended, or is being.
-func notEnded(dataDir string) error {
-	line, err := os.ReadFile(filepath.Join(dataDir, endedFile))
-	if err == nil {
-		return fmt.Errorf("this platform was ended, and nothing of it is left: %s", bytes.TrimSpace(line))
+// notEnded refuses the folders of a platform that was ended, or is being. The
+// key folder, which all processes share, tells those that have other data folders.
+func notEnded(dirs ...string) error {
+	for _, dir := range dirs {
+		line, err := os.ReadFile(filepath.Join(dir, endedFile))
+		if err == nil {
+			return fmt.Errorf("this platform was ended, and nothing of it is left: %s", bytes.TrimSpace(line))
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			_, err = os.Stat(filepath.Join(dir, endingFile))
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return fmt.Errorf("look whether the platform was ended: %w", err)
+		default:
+			return errors.New("this platform is being ended: `venuecode sunset --run --resume` completes it")
+		}
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		_, err = os.Stat(filepath.Join(dataDir, endingFile))
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("look whether the platform was ended: %w", err)
-	}
-	return errors.New("this platform is being ended: `venuecode sunset --run --resume` completes it")
+	return nil
 }
 
 // ending is an end on its way: what endingFile holds.
@@ -321,12 +325,18 @@ type ending struct {
 	Draft *vault.Certificate `json:"draft,omitempty"`
 }
 
-func (e ending) keep(dataDir string) error {
+// keep writes it down, and where no process of the platform may start any more.
+func (e ending) keep(config *configs.Config) error {
 	b, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	return durable.Replace(filepath.Join(dataDir, endingFile), b, 0o600)
+	for _, dir := range []string{config.DataDir, config.KeysDir} {
+		if err := durable.Replace(filepath.Join(dir, endingFile), b, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func sunsetCommand() *cobra.Command {
@@ -445,7 +455,7 @@ func sunsetBeginTool(ctx context.Context, a *app, question json.RawMessage, _ fu
 		Order: vault.Order{Request: r.ID, AskedBy: r.By, ApprovedBy: r.Approver, RunBy: operator},
 		Began: venue.Millis(a.clock.Now()).In(venue.Zone), To: q.To,
 	}
-	return e, e.keep(a.config.DataDir)
+	return e, e.keep(a.config)
 }
 
 // keptFolder makes the new folder for what outlives the platform.
@@ -547,6 +557,9 @@ func (s sunset) run(ctx context.Context) (line []byte, err error) {
 		return nil, fmt.Errorf("read how far the end has come: %w", err)
 	}
 	if e.Draft == nil {
+		if err := e.keep(s.config); err != nil { // in both folders, though it was cut short between them
+			return nil, err
+		}
 		if err := s.stopServer(ctx); err != nil {
 			return nil, err
 		}
@@ -581,11 +594,13 @@ func (s sunset) run(ctx context.Context) (line []byte, err error) {
 	if _, err := vault.VerifyCertificate(line, public); err != nil {
 		return nil, err
 	}
-	if left, err := os.ReadDir(s.config.KeysDir); err == nil && len(left) > 0 {
-		s.progress(fmt.Sprintf("%d files that are not the platform's are left in %s", len(left), s.config.KeysDir))
+	for _, dir := range []string{s.config.KeysDir, s.config.DataDir} {
+		if err := os.Remove(filepath.Join(dir, endingFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
-	if err := os.Remove(filepath.Join(s.config.DataDir, endingFile)); err != nil {
-		return nil, err
+	if left, err := os.ReadDir(s.config.KeysDir); err == nil && len(left) > 1 { // the certificate stays
+		s.progress(fmt.Sprintf("%d files that are not the platform's are left in %s", len(left)-1, s.config.KeysDir))
 	}
 	return line, nil
 }
@@ -687,7 +702,7 @@ func (s sunset) draft(ctx context.Context, e *ending) (err error) {
 		return err
 	}
 	e.Draft = &d
-	return e.keep(s.config.DataDir)
+	return e.keep(s.config)
 }
 
 // exportAll writes the whole trail with its proof, reads it back as others will,
@@ -767,7 +782,7 @@ func (s sunset) certify(e ending) ([]byte, error) {
 	if line, err = d.Signed(signer); err != nil {
 		return nil, err
 	}
-	for _, p := range []string{filepath.Join(e.To, endCertificate), path} {
+	for _, p := range []string{filepath.Join(e.To, endCertificate), filepath.Join(s.config.KeysDir, endedFile), path} {
 		if err := durable.Replace(p, append(bytes.Clone(line), '\n'), 0o600); err != nil {
 			return nil, err
 		}

@@ -236,7 +236,7 @@ func TestAnEndCompletesAPurgeThatWasCutShort(t *testing.T) {
 	}
 	to := t.TempDir()
 	e := ending{Order: vault.Order{Request: "r1", RunBy: operator}, Began: venue.Millis(clock.Now()).In(venue.Zone), To: to}
-	if err := e.keep(config.DataDir); err != nil {
+	if err := e.keep(config); err != nil {
 		t.Fatal(err)
 	}
 	line, err := sunset{config: config, clock: clock, progress: func(string) {}}.run(t.Context())
@@ -276,7 +276,7 @@ func TestWhatIsKeptLiesNowhereInWhatIsDestroyed(t *testing.T) {
 func wantEnded(t *testing.T, data, keys, to string, made vault.Certificate) {
 	t.Helper()
 	for dir, names := range map[string][]string{
-		data: {endedFile}, keys: nil, to: {audit.PublicFile, endTrail, endCertificate, endCertificates},
+		data: {endedFile}, keys: {endedFile}, to: {audit.PublicFile, endTrail, endCertificate, endCertificates},
 	} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
@@ -295,7 +295,7 @@ func wantEnded(t *testing.T, data, keys, to string, made vault.Certificate) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{filepath.Join(data, endedFile), filepath.Join(to, endCertificate)} {
+	for _, file := range []string{filepath.Join(data, endedFile), filepath.Join(keys, endedFile), filepath.Join(to, endCertificate)} {
 		line, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -321,7 +321,7 @@ func TestAnEndCutShortAnywhereIsCompleted(t *testing.T) {
 			}
 			to := t.TempDir()
 			e := ending{Order: vault.Order{Request: "r1", AskedBy: "a", ApprovedBy: "b", RunBy: operator}, Began: venue.Millis(clock.Now()).In(venue.Zone), To: to}
-			if err := e.keep(config.DataDir); err != nil {
+			if err := e.keep(config); err != nil {
 				t.Fatal(err)
 			}
 			s := sunset{config: config, clock: clock, progress: func(string) {}, cut: func(at string) error {
