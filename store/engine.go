@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"time"
 
@@ -16,21 +15,14 @@ import (
 type Engine interface {
 	Documents
 	ScanLog
+	Archive
 
 	// Check answers nil while the engine can take a write.
 	Check(ctx context.Context) error
-	// Backup copies everything to dir, which must not exist, while readers and
-	// writers go on. What was acknowledged before the call is in the copy.
-	// progress may be nil. ErrUnsupported if the engine leaves this to its own
-	// tools.
-	Backup(ctx context.Context, dir string, progress func(doneBytes int64)) error
 	// Close waits for writes under way and lets go of the memory. Later calls
 	// fail with venue.ErrUnavailable.
 	Close() error
 }
-
-// ErrUnsupported: this engine leaves the operation to its own tools.
-var ErrUnsupported = errors.New("not supported by this engine")
 
 // Schema declares a collection.
 type Schema struct {

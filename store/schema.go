@@ -45,11 +45,14 @@ var Certificates = Schema{Name: "certificates"} // number → CertificateRow
 // PlatformTokens are the access tokens of the platforms.
 var PlatformTokens = Schema{Name: "platform_tokens"} // platform:app id → PlatformTokenRow
 
-// Schemas lists every collection; an engine is opened with it.
+// Schemas lists every collection; an engine is opened with it. What is written
+// because of something else stands behind it, so that a copy, which is read from
+// behind, has both or neither: a checkpoint and the rows it vouches for, a
+// person's number and the person, a stage and its messages.
 var Schemas = []Schema{
-	Units, Groups, Venues, Doors, Tenures, Persons, PersonIDs, Accounts, Bindings, BindCodeRows,
-	Reports, Stages, Outbox, Callbacks, Rechecks, Meta, Territories,
-	Audit, AuditCheckpoints, AuditSinks, Escrows, Certificates,
+	Audit, AuditCheckpoints, AuditSinks,
+	Units, Groups, Venues, Doors, Tenures, Territories, Persons, PersonIDs, Accounts, Bindings, BindCodeRows,
+	Reports, Outbox, Stages, Callbacks, Rechecks, Escrows, Certificates, Meta,
 	Officials, OfficialSessions, OfficialChanges, OfficialRequests, OfficialQuotas, OfficialRoster,
 	RevocationRows, LeaseRows, ProcessRows, PlatformTokens,
 }

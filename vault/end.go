@@ -25,7 +25,7 @@ func DestroyKeys(dir string, p KeyProvider, epoch uint32) error {
 			return fmt.Errorf("destroy key %s: %w", name, err)
 		}
 	}
-	if err := durable.Destroy(filepath.Join(dir, ringFile)); err != nil {
+	if err := durable.Destroy(filepath.Join(dir, KeyringFile)); err != nil {
 		return fmt.Errorf("destroy keyring: %w", err)
 	}
 	return nil

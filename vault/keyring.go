@@ -27,9 +27,11 @@ var (
 	ErrWrongKey = errors.New("key does not open this")
 )
 
+// KeyringFile is the keyring's name in the key folder.
+const KeyringFile = "keyring.json"
+
 const (
 	keySize  = 32
-	ringFile = "keyring.json"
 	rootName = "root"
 )
 
@@ -151,7 +153,7 @@ func (r *keyring) newKey(name string) ([]byte, error) {
 	return key, nil
 }
 
-func (r *keyring) path() string { return filepath.Join(r.dir, ringFile) }
+func (r *keyring) path() string { return filepath.Join(r.dir, KeyringFile) }
 
 func (r *keyring) read() (file ringJSON, text []byte, err error) {
 	if text, err = os.ReadFile(r.path()); err != nil {

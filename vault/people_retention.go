@@ -31,6 +31,9 @@ type PersonRetention struct {
 	}
 	VisitDays int // days a scan is kept: 14 to 60
 	VaultDays int // days a person is kept after their last scan; at least VisitDays count
+	// Until is the day of the copy that the memory was just put back from: it has
+	// no later scan, so that none can be unseen. 0 of any other memory.
+	Until venue.Day
 
 	mu   sync.Mutex
 	due  time.Time
@@ -142,7 +145,11 @@ func (r *PersonRetention) look(ctx context.Context, row store.Row[store.PersonRo
 	if seen {
 		v.LastDay = int32(last)
 	}
-	if unseen := today - visits - 1; unseen >= venue.Day(v.Looked) { // we were down: assume the best for tracing
+	unseen := today - visits - 1
+	if r.Until != 0 {
+		unseen = min(unseen, r.Until)
+	}
+	if unseen >= venue.Day(v.Looked) { // we were down: assume the best for tracing
 		v.LastDay = max(v.LastDay, int32(unseen))
 	}
 	v.Looked = int32(today)

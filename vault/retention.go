@@ -218,6 +218,35 @@ func (r *Retention) Complete(ctx context.Context) error {
 	return err
 }
 
+// Again purges a memory that was put back from a copy: what was destroyed since
+// the copy was made is there again, but for its keys. days are those of which it
+// has scans, in order. Days that are due go, and of those that may be destroyed
+// by hand the first ones without a key: somebody had them destroyed.
+func (r *Retention) Again(ctx context.Context, days []venue.Day) error {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	now := r.Clock.Now()
+	if _, _, err := r.resume(ctx, now); err != nil || len(days) == 0 {
+		return err
+	}
+	through, keys := r.Due(now), r.Vault.Status().Days
+	for _, day := range days {
+		if day > r.Latest(now) || slices.Contains(keys, day) {
+			break
+		}
+		through = max(through, day)
+	}
+	_, err := r.Meta.Update(ctx, purgedThrough, true, func(m *store.MetaRow) error {
+		m.Value = min(m.Value, int64(days[0])-1)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note that days are to be purged again: %w", err)
+	}
+	_, _, err = r.destroy(ctx, through, Order{RunBy: RunBySystem}, now)
+	return err
+}
+
 // First is the first day that no run up to an instant destroys: the oldest of
 // which a copy of the keys that lives until then may have the key.
 func (r *Retention) First(until time.Time) venue.Day { return r.Due(until) + 1 }

@@ -54,6 +54,7 @@ type app struct {
 	vault        *vault.Vault
 	registry     *store.Registry
 	people       *vault.People
+	persons      *vault.PersonRetention
 	retention    *vault.Retention
 	certificates *vault.Certificates
 	bindCodes    *store.BindCodes
@@ -81,15 +82,20 @@ type app struct {
 }
 
 // newApp opens the memory and wires everything to it. The caller serves and
-// closes it. A platform that was ended is refused, before a file is touched.
+// closes it. A platform that was ended is refused, before a file is touched; so
+// is a memory that this program can not work with.
 func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (*app, error) {
 	if err := notEnded(config.DataDir, config.KeysDir); err != nil {
 		return nil, err
 	}
-	return openApp(config, clock, log)
+	if err := sameMemory(config); err != nil {
+		return nil, err
+	}
+	return openApp(config, clock, log, fitMemory)
 }
 
-func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_ *app, err error) {
+// openApp is newApp for whoever says which memory is admitted.
+func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger, admit func(context.Context, store.Engine) error) (_ *app, err error) {
 	a := &app{config: config, log: log, clock: clock, ended: make(chan struct{})}
 	a.end = sync.OnceFunc(func() { close(a.ended) })
 	if a.vault, err = vault.Open(config.KeysDir, rand.Reader, vault.WithSuite(config.Vault.Suite)); err != nil {
@@ -103,6 +109,12 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 			err = errors.Join(err, a.engine.Close())
 		}
 	}()
+	if err = admit(context.Background(), a.engine); err != nil {
+		return nil, err
+	}
+	if err = rememberKind(config); err != nil {
+		return nil, err
+	}
 	if a.trail, err = a.openTrail(); err != nil {
 		return nil, err
 	}
@@ -147,6 +159,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (_
 		return nil, err
 	}
 	persons := a.personRetention(ended)
+	a.persons = persons
 	a.runner.Add(
 		plain{recheck}, plain{stages}, outbox,
 		plain{&settling{service: service, clock: clock, late: a.late}}, plain{&sweeping{officials: a.officials, clock: clock}},

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -65,22 +64,27 @@ func auditVerifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f.print(c, answer, func() string {
-				return fmt.Sprintf("%d rows in %d chains, %d checkpoints; %d rows since the last one; %d findings",
-					report.Rows, report.Chains, report.Checkpoints, report.Unvouched, report.Found)
-			})
-			for _, finding := range report.Findings {
-				fmt.Fprintf(c.ErrOrStderr(), "%s: %s\n", finding.Kind, finding.Where)
-			}
-			if report.Found > 0 {
-				return errors.New("the trail has been tampered with")
-			}
-			return nil
+			f.print(c, answer, func() string { return trailText(report) })
+			return trailAgrees(c, report)
 		},
 	}
 	f.add(c)
 	c.Flags().StringVar(&copied, "copy", "", "the copy of the checkpoints that left the machine (audit.copy)")
 	return c
+}
+
+func trailText(r audit.Report) string {
+	return fmt.Sprintf("%d rows in %d chains, %d checkpoints; %d rows since the last one; %d findings", r.Rows, r.Chains, r.Checkpoints, r.Unvouched, r.Found)
+}
+
+func trailAgrees(c *cobra.Command, r audit.Report) error {
+	for _, finding := range r.Findings {
+		fmt.Fprintf(c.ErrOrStderr(), "%s: %s\n", finding.Kind, finding.Where)
+	}
+	if r.Found > 0 {
+		return errors.New("the trail has been tampered with")
+	}
+	return nil
 }
 
 func auditVerifyTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
@@ -99,13 +103,8 @@ func auditVerifyTool(ctx context.Context, a *app, question json.RawMessage, prog
 		defer file.Close()
 		copied = file
 	}
-	var said time.Time
-	return a.verifyTrail(ctx, copied, func(rows int64) {
-		if now := machine.Now(); now.Sub(said) > time.Second {
-			said = now
-			progress(fmt.Sprintf("%d rows walked", rows))
-		}
-	})
+	said := seldom(progress)
+	return a.verifyTrail(ctx, copied, func(rows int64) { said("%d rows walked", rows) })
 }
 
 // verifyTrail walks the trail and holds the copy of its checkpoints against it,

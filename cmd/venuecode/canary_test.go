@@ -41,7 +41,6 @@ func TestNoResidentLiesOpen(t *testing.T) {
 		}
 	}
 	s.folder("backup", copied)
-	s.memory("backup", copied)
 	trail, err := os.ReadFile(export)
 	if err != nil || !bytes.Contains(trail, []byte("console.denied")) {
 		t.Errorf("the export of the trail: %v", err)

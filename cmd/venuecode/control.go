@@ -41,6 +41,8 @@ var tools = map[string]tool{
 	"audit-verify":       auditVerifyTool,
 	"audit-export":       auditExportTool,
 	"backup":             backupTool,
+	"restore":            restoreTool,
+	"migrate":            migrateTool,
 	"verify":             verifyTool,
 	"bind-code":          bindCodeTool,
 	"load":               loadTool,

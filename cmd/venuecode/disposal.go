@@ -502,7 +502,7 @@ func sunsetStopTool(_ context.Context, a *app, _ json.RawMessage, _ func(string)
 }
 
 func sunsetRun(c *cobra.Command, f toolFlags, request, to string) error {
-	config, err := configFrom(f.config, f.data)
+	config, err := f.configuration()
 	if err != nil {
 		return err
 	}
@@ -632,7 +632,7 @@ func (s sunset) stopServer(ctx context.Context) error {
 // open opens the memory; a server that has closed its door may still hold it.
 func (s sunset) open() (*app, error) {
 	for begun := machine.Now(); ; {
-		a, err := openApp(s.config, s.clock, newLog("warn"))
+		a, err := openApp(s.config, s.clock, newLog("warn"), anyMemory)
 		var held *embedded.InUseError
 		if !errors.As(err, &held) || machine.Now().Sub(begun) > patience {
 			return a, err

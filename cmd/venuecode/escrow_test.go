@@ -174,12 +174,11 @@ func TestABackupRunsWithKeysThatWereRestored(t *testing.T) {
 	}
 	config := *a.config
 	config.DataDir, config.KeysDir = t.TempDir(), filepath.Join(t.TempDir(), "keys")
-	if err := a.engine.Backup(ctx, filepath.Join(config.DataDir, "store"), func(int64) {}); err != nil {
-		t.Fatal(err)
-	}
+	folder := backupOf(t, a)
 	if out, stderr, code := runs(t, "keys", "restore", "--escrow", copied, "--key", private, "--to", config.KeysDir); code != 0 || !strings.Contains(out, "SHA-256") {
 		t.Fatalf("keys restore: %d %s %s", code, out, stderr)
 	}
+	putBack(t, &config, a.clock, folder)
 	b, err := newApp(&config, a.clock, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

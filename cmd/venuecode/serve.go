@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -127,17 +128,25 @@ func serveOpenAPI(c *fiber.Ctx) error {
 	return c.Send(openAPI)
 }
 
-// configFrom reads the configuration that a tool works on: from --config, or
-// only the folders under --data.
-func configFrom(file, data string) (*configs.Config, error) {
+// configuration is what a tool works on: that of --config, or only the folders
+// under --data.
+func (f *toolFlags) configuration() (*configs.Config, error) {
 	switch {
-	case file != "" && data != "":
-		return nil, exitError{exitUsage, errors.New("give --config or --data, not both")}
-	case file != "":
-		return configs.Load(file, os.Environ())
-	case data != "":
-		text := fmt.Sprintf("test: true\ndata_dir: %q\nkeys_dir: %q\n", filepath.Join(data, "data"), filepath.Join(data, "keys"))
-		return configs.LoadBytes("--data", []byte(text), nil)
+	case f.config != "" && (f.data != "" || f.store != ""):
+		return nil, exitError{exitUsage, errors.New("give --config, or --data and perhaps --store")}
+	case f.config != "":
+		return configs.Load(f.config, os.Environ())
+	case f.data == "":
+		return nil, exitError{exitUsage, errors.New("give --config FILE, or --data DIR of a demo")}
 	}
-	return nil, exitError{exitUsage, errors.New("give --config FILE, or --data DIR of a demo")}
+	dir := filepath.Join(f.data, "data")
+	kind, err := memoryKind(dir)
+	if err != nil {
+		return nil, err
+	}
+	if kind == inMongo && f.store == "" {
+		return nil, exitError{exitUsage, errors.New("the memory of this demo is in MongoDB, and its folder does not say where: give --store mongodb://…, or file:PATH of a file that says so")}
+	}
+	text := fmt.Sprintf("test: true\ndata_dir: %q\nkeys_dir: %q\nstore: %q\n", dir, filepath.Join(f.data, "keys"), cmp.Or(f.store, inFolder))
+	return configs.LoadBytes("--data", []byte(text), nil)
 }

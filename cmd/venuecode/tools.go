@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,13 +31,17 @@ const webhookUse = "webhook"
 
 // toolFlags say on which memory a tool works and how it answers.
 type toolFlags struct {
-	config, data string
-	json         bool
+	config, data, store string
+	json                bool
+	open                opener // of a memory that nobody serves; nil: newApp
 }
+
+type opener func(*configs.Config, *schedule.Clock, *slog.Logger) (*app, error)
 
 func (f *toolFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.config, "config", "", "the server's configuration file")
 	c.Flags().StringVar(&f.data, "data", "", "or the folder of a demo (its --data)")
+	c.Flags().StringVar(&f.store, "store", "", "with --data, where the demo's memory is if not in its folder: mongodb://…, or file:PATH of a file that says so")
 	f.addJSON(c)
 }
 
@@ -56,7 +61,7 @@ func (f *toolFlags) ask(c *cobra.Command, name string, question, into any) (json
 }
 
 func (f *toolFlags) answer(c *cobra.Command, name string, question any) (json.RawMessage, error) {
-	config, err := configFrom(f.config, f.data)
+	config, err := f.configuration()
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +74,11 @@ func (f *toolFlags) answer(c *cobra.Command, name string, question any) (json.Ra
 	if err != nil {
 		return nil, err
 	}
-	a, err := newApp(config, clock, newLog("warn"))
+	open := f.open
+	if open == nil {
+		open = newApp
+	}
+	a, err := open(config, clock, newLog("warn"))
 	if err != nil {
 		return nil, err
 	}
@@ -110,100 +119,6 @@ func (f *toolFlags) tell(c *cobra.Command, answer any, sentence string) error {
 	}
 	f.print(c, raw, func() string { return sentence })
 	return nil
-}
-
-func backupCommand() *cobra.Command {
-	var f toolFlags
-	c := &cobra.Command{
-		Use:   "backup FOLDER",
-		Short: "Copy the memory to a new folder while the server runs",
-		Long: "Copy the memory to a new folder while the server runs. What was acknowledged\n" +
-			"before is in the copy. Keys are not: they never lie beside the data.",
-		Args: usage(cobra.ExactArgs(1)),
-		RunE: func(c *cobra.Command, args []string) error {
-			to, err := filepath.Abs(args[0])
-			if err != nil {
-				return err
-			}
-			answer, err := f.ask(c, "backup", map[string]string{"to": to}, nil)
-			if err != nil {
-				return err
-			}
-			f.print(c, answer, func() string { return "backup written to " + to })
-			return nil
-		},
-	}
-	f.add(c)
-	return c
-}
-
-func backupTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
-	var q struct {
-		To string `json:"to"`
-	}
-	if err := json.Unmarshal(question, &q); err != nil {
-		return nil, err
-	}
-	if err := a.record(ctx, "backup", audit.Object{}, map[string]string{"to": q.To}); err != nil {
-		return nil, err
-	}
-	var bytes int64
-	var said time.Time
-	err := a.engine.Backup(ctx, q.To, func(done int64) {
-		bytes = done
-		if now := machine.Now(); now.Sub(said) > time.Second {
-			said = now
-			progress(fmt.Sprintf("%d MB copied", done>>20))
-		}
-	})
-	return map[string]any{"to": q.To, "bytes": bytes}, err
-}
-
-func verifyCommand() *cobra.Command {
-	var f toolFlags
-	var days int
-	counts := &cobra.Command{
-		Use:   "counts",
-		Short: "Recount every hour from the rows and compare with the kept counts",
-		Args:  usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			var check store.CountCheck
-			answer, err := f.ask(c, "verify", map[string]int{"days": days}, &check)
-			if err != nil {
-				return err
-			}
-			f.print(c, answer, func() string {
-				return fmt.Sprintf("%d rows in %d hours counted; %d hours differ", check.Rows, check.Hours, len(check.Differ))
-			})
-			if len(check.Differ) > 0 {
-				return fmt.Errorf("%d hour counts are not the number of their rows", len(check.Differ))
-			}
-			return nil
-		},
-	}
-	f.add(counts)
-	counts.Flags().IntVar(&days, "days", 60, "how many days back, at most as long as visits are kept")
-	c := &cobra.Command{Use: "verify", Short: "Check the memory against itself", Args: cobra.ArbitraryArgs, RunE: oneOf}
-	c.AddCommand(counts)
-	return c
-}
-
-func verifyTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
-	var q struct {
-		Days int `json:"days"`
-	}
-	if err := json.Unmarshal(question, &q); err != nil {
-		return nil, err
-	}
-	today := venue.DayOf(a.clock.Now())
-	days := min(q.Days, a.config.Retention.VisitsDays) // of older days only the counts are left
-	var said time.Time
-	return a.engine.VerifyCounts(ctx, today-venue.Day(days), today, func(rows int64) {
-		if now := machine.Now(); now.Sub(said) > time.Second {
-			said = now
-			progress(fmt.Sprintf("%d rows counted", rows))
-		}
-	})
 }
 
 func bindCodeCommand() *cobra.Command {

@@ -60,6 +60,8 @@ var imports = []rule{
 		why: "one engine sees raw documents and declared indexes, nothing else"},
 	{of: []string{"store/spool"}, ours: []string{"store", "venue"}, never: drivers,
 		why: "it stands before any engine and is given both"},
+	{of: []string{"store/backup"}, ours: []string{"internal/durable", "store", "venue"}, never: slices.Concat(servers, drivers),
+		why: "a backup is of a memory, whoever keeps it"},
 	{of: []string{"configs"}, ours: []string{"venue"}, never: slices.Concat(servers, drivers),
 		why: "names, defaults and validation"},
 	{of: []string{"internal/sim"}, ours: []string{"internal/durable", "venue"}, never: drivers,

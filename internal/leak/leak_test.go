@@ -35,6 +35,7 @@ var table = map[string]entry{
 	"platform":          driven(platforms),
 	"sheet":             driven(sheets),
 	"store":             driven(collections),
+	"store/backup":      driven(backups),
 	"store/embedded":    driven(engine),
 	"store/spool":       elsewhere("store/spool/spool_test.go"),
 	"store/mongo":       elsewhere("store/mongo/engine_test.go"),

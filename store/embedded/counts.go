@@ -162,7 +162,7 @@ func (e *Engine) VerifyCounts(ctx context.Context, from, to venue.Day, progress 
 	if progress == nil {
 		progress = func(int64) {}
 	}
-	first, last, ok, err := e.countedDays()
+	first, last, ok, err := countedDays(e.db)
 	if err != nil {
 		return check, fmt.Errorf("verify counts: %w", err)
 	}
@@ -179,8 +179,8 @@ func (e *Engine) VerifyCounts(ctx context.Context, from, to venue.Day, progress 
 }
 
 // countedDays are the first and last day with rows or hour counts.
-func (e *Engine) countedDays() (first, last venue.Day, ok bool, err error) {
-	it, err := e.db.NewIter(nil)
+func countedDays(view pebble.Reader) (first, last venue.Day, ok bool, err error) {
+	it, err := view.NewIter(nil)
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -202,16 +202,15 @@ const listed = 100
 func (e *Engine) verifyDay(ctx context.Context, day venue.Day, check *store.CountCheck, progress func(int64)) error {
 	view := e.db.NewSnapshot()
 	defer view.Close()
-	// One day's doors at a time: 200 bytes for each door that was passed.
-	counted, err := e.recount(ctx, view, day, check, progress)
+	counted, err := e.recount(ctx, view, day, func(bson.Raw) bool {
+		if check.Rows++; check.Rows%(16*patience) == 0 {
+			progress(check.Rows)
+		}
+		return true
+	})
 	if err != nil {
 		return err
 	}
-	it, err := e.within(view, appendDay(nil, prefixHour, day))
-	if err != nil {
-		return err
-	}
-	defer it.Close()
 	compare := func(door venue.Code, hour int, kept, rows int64) {
 		check.Hours++
 		if kept != rows && len(check.Differ) < listed {
@@ -220,6 +219,31 @@ func (e *Engine) verifyDay(ctx context.Context, day venue.Day, check *store.Coun
 			})
 		}
 	}
+	err = e.eachHour(view, day, func(door venue.Code, hour int, kept int64) bool {
+		var rows int64
+		if hours := counted[door]; hours != nil {
+			rows, hours[hour] = hours[hour], 0
+		}
+		compare(door, hour, kept, rows)
+		return true
+	})
+	for door, hours := range counted { // what no kept count has claimed
+		for hour, rows := range hours {
+			if rows > 0 {
+				compare(door, hour, 0, rows)
+			}
+		}
+	}
+	return err
+}
+
+// eachHour visits the hour counts of a day, door by door, until visit says no.
+func (e *Engine) eachHour(view pebble.Reader, day venue.Day, visit func(door venue.Code, hour int, kept int64) bool) error {
+	it, err := e.within(view, appendDay(nil, prefixHour, day))
+	if err != nil {
+		return err
+	}
+	defer it.Close()
 	for ok := it.First(); ok; ok = it.Next() {
 		door, rest, err := cutText(it.Key()[1+dayLen:])
 		if err != nil || len(rest) != 1 || rest[0] >= 24 {
@@ -229,30 +253,23 @@ func (e *Engine) verifyDay(ctx context.Context, day venue.Day, check *store.Coun
 		if err != nil {
 			return err
 		}
-		var rows int64
-		if hours := counted[venue.Code(door)]; hours != nil {
-			rows, hours[rest[0]] = hours[rest[0]], 0
-		}
-		compare(venue.Code(door), int(rest[0]), kept, rows)
-	}
-	for door, hours := range counted { // what no kept count has claimed
-		for hour, rows := range hours {
-			if rows > 0 {
-				compare(door, hour, 0, rows)
-			}
+		if !visit(venue.Code(door), int(rest[0]), kept) {
+			return nil
 		}
 	}
 	return it.Error()
 }
 
-// recount reads every row of a day.
-func (e *Engine) recount(ctx context.Context, view pebble.Reader, day venue.Day, check *store.CountCheck, progress func(int64)) (map[venue.Code]*[24]int64, error) {
+// recount visits every row of a day, until visit says no, and counts them: 200
+// bytes for each door that was passed.
+func (e *Engine) recount(ctx context.Context, view pebble.Reader, day venue.Day, visit func(bson.Raw) bool) (map[venue.Code]*[24]int64, error) {
 	it, err := e.within(view, appendDay(nil, prefixRow, day))
 	if err != nil {
 		return nil, err
 	}
 	defer it.Close()
 	counted := map[venue.Code]*[24]int64{}
+	rows := 0
 	for ok := it.First(); ok; ok = it.Next() {
 		raw, err := it.ValueAndErr()
 		if err != nil {
@@ -270,11 +287,11 @@ func (e *Engine) recount(ctx context.Context, view pebble.Reader, day venue.Day,
 			counted[venue.Code(door)] = hours
 		}
 		hours[hour]++
-		check.Rows++
-		if check.Rows%(16*patience) == 0 {
-			progress(check.Rows)
+		if !visit(raw) {
+			break
 		}
-		if err := e.goOn(ctx, int(check.Rows)); err != nil {
+		rows++
+		if err := e.goOn(ctx, rows); err != nil {
 			return nil, err
 		}
 	}

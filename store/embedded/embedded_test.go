@@ -33,6 +33,5 @@ func TestConformance(t *testing.T) {
 			}
 			return open(t, dirs[e])
 		},
-		OpenBackup: func(t *testing.T, dir string) store.Engine { return open(t, dir) },
 	})
 }

@@ -55,6 +55,7 @@ type Engine struct {
 	lock        *pebble.Lock
 	logger      *slog.Logger
 	machine     venue.Clock
+	schemas     []store.Schema
 	collections map[string]*collection
 
 	queue     chan *request
@@ -85,6 +86,7 @@ func Open(o Options) (_ *Engine, err error) {
 		dir:       o.Dir,
 		logger:    o.Logger,
 		machine:   o.Machine,
+		schemas:   o.Schemas,
 		queue:     make(chan *request, queueLen),
 		committed: make(chan struct{}),
 	}

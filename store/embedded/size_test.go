@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"io/fs"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -67,4 +69,17 @@ func BenchmarkBytesPerScan(b *testing.B) {
 		}
 		b.ReportMetric(float64(size(dir))/scans, "B/scan-folder")
 	}
+}
+
+// size adds up the files of a folder.
+func size(dir string) (bytes int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			if info, err := d.Info(); err == nil {
+				bytes += info.Size()
+			}
+		}
+		return nil
+	})
+	return bytes
 }

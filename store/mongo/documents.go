@@ -2,7 +2,6 @@ package mongo
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,18 +10,16 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 )
 
-// A document lies as {_id: id, _rev: revision, its body's fields…}: bodies keep
-// their bytes, and indexes over top-level fields are ordinary ones. No body has
-// fields of these two names.
+// How a document lies: bodies keep their bytes, and indexes over top-level
+// fields are ordinary ones.
 const (
-	fieldID  = "_id"
-	fieldRev = "_rev"
+	fieldID  = store.FieldID
+	fieldRev = store.FieldRev
 )
 
 type collection struct {
@@ -37,7 +34,7 @@ func declare(db *driver.Database, schemas []store.Schema) (map[string]*collectio
 	declared := map[string]*collection{}
 	good := func(name string) bool { return name != "" && !strings.ContainsAny(name, "\x00$") }
 	for _, s := range schemas {
-		_, scans := dayOf(s.Name)
+		_, scans := store.ScansDay(s.Name)
 		if !good(s.Name) || declared[s.Name] != nil || scans || s.Name == hoursName || s.Name == readyName {
 			return nil, fmt.Errorf("collection %q: not a name, one of the engine's own, or declared twice", s.Name)
 		}
@@ -105,36 +102,7 @@ func (c *collection) encode(id string, rev int64, body bson.Raw) (bson.Raw, erro
 			}
 		}
 	}
-	_, doc := bsoncore.AppendDocumentStart(make([]byte, 0, len(body)+len(id)+32))
-	doc = bsoncore.AppendStringElement(doc, fieldID, id)
-	doc = bsoncore.AppendInt64Element(doc, fieldRev, rev)
-	doc = append(doc, body[lengthLen:]...)
-	binary.LittleEndian.PutUint32(doc, uint32(len(doc)))
-	return bson.Raw(doc), nil
-}
-
-const lengthLen = 4 // of the number that a BSON document begins with
-
-// decode takes a document apart. The result shares nothing with doc.
-func decode(doc bson.Raw) (d store.Document, err error) {
-	id, rest, ok := bsoncore.ReadElement(doc[lengthLen:])
-	if !ok || id.Key() != fieldID {
-		return d, errors.New("document without id")
-	}
-	rev, rest, ok := bsoncore.ReadElement(rest)
-	if !ok || rev.Key() != fieldRev {
-		return d, errors.New("document without revision")
-	}
-	if d.ID, ok = id.Value().StringValueOK(); !ok {
-		return d, errors.New("document whose id is no string")
-	}
-	if d.Rev, ok = rev.Value().AsInt64OK(); !ok {
-		return d, errors.New("document whose revision is no number")
-	}
-	d.Body = make(bson.Raw, lengthLen, lengthLen+len(rest))
-	d.Body = append(d.Body, rest...)
-	binary.LittleEndian.PutUint32(d.Body, uint32(len(d.Body)))
-	return d, nil
+	return store.EncodeDocument(make([]byte, 0, len(body)+len(id)+32), store.Document{ID: id, Rev: rev, Body: body}), nil
 }
 
 // indexed is the value of a field that an index orders by.
@@ -181,7 +149,7 @@ func (e *Engine) Get(ctx context.Context, collection, id string) (d store.Docume
 	if err != nil {
 		return d, told(ctx, err)
 	}
-	return decode(raw)
+	return store.DecodeDocument(raw)
 }
 
 // Insert adds a document; see store.Documents.

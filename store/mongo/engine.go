@@ -59,6 +59,7 @@ type Engine struct {
 	client      *driver.Client
 	db          *driver.Database
 	hours       *driver.Collection
+	schemas     []store.Schema
 	collections map[string]*collection
 	machine     venue.Clock
 	timeout     time.Duration
@@ -112,6 +113,7 @@ func Open(ctx context.Context, o Options) (_ *Engine, err error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	e := &Engine{
+		schemas:     o.Schemas,
 		machine:     o.Machine,
 		timeout:     o.Timeout,
 		fullIndexes: o.FullIndexes,
@@ -275,16 +277,6 @@ func (e *Engine) Check(ctx context.Context) error {
 		bson.D{{Key: "$set", Value: bson.D{{Key: "at", Value: bson.NewDateTimeFromTime(e.machine.Now())}}}},
 		options.UpdateOne().SetUpsert(true))
 	return told(ctx, err)
-}
-
-// Backup is left to mongodump and to snapshots of the members.
-func (e *Engine) Backup(ctx context.Context, _ string, _ func(int64)) error {
-	leave, err := e.enter(ctx)
-	if err != nil {
-		return err
-	}
-	leave()
-	return fmt.Errorf("backup: %w", store.ErrUnsupported)
 }
 
 // Drop removes the database and all that is in it, for good. Nothing else may be

@@ -93,7 +93,7 @@ func TestBodiesKeepTheirBytesAndTheirNames(t *testing.T) {
 }
 
 // TestSchemasOfTwoVersions: a process that declares an index otherwise does not
-// take the older one's away.
+// take the older one's away, until an operator says so.
 func TestSchemasOfTwoVersions(t *testing.T) {
 	ctx := context.Background()
 	o := server{uri: mongotest.Start(t).URI(), development: true}.options(database())
@@ -112,6 +112,18 @@ func TestSchemasOfTwoVersions(t *testing.T) {
 	}
 	if n := len(storetest.Collect(t, newer.Find(ctx, "things", store.Query{Index: "x", Equal: []any{"x"}}))); n != 1 {
 		t.Errorf("the newer process finds %d, want 1", n)
+	}
+	for _, left := range [][]string{{"things: x: a"}, nil} {
+		names, err := newer.Leftovers(ctx)
+		if err != nil || !slices.Equal(names, left) {
+			t.Errorf("left over: %q, %v, want %q", names, err, left)
+		}
+		if err := newer.DropLeftovers(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(storetest.Collect(t, newer.Find(ctx, "things", store.Query{Index: "x", Equal: []any{"x"}}))); n != 1 {
+		t.Errorf("the newer process finds %d afterwards, want 1", n)
 	}
 	for _, name := range []string{"scans_20221012", "scan_hours", "ready", "a$b", ""} {
 		o.Schemas = []store.Schema{{Name: name}}

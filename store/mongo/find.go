@@ -55,7 +55,7 @@ func (e *Engine) findIn(ctx context.Context, c *collection, p plan, filter bson.
 		if err := e.goOn(ctx); err != nil {
 			return false, err
 		}
-		d, err := decode(cursor.Current)
+		d, err := store.DecodeDocument(cursor.Current)
 		if err != nil {
 			return false, err
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -20,24 +19,12 @@ import (
 )
 
 const (
-	scansPrefix = "scans_"
-	dayFormat   = "20060102"
-	hourMs      = int64(time.Hour / time.Millisecond)
-	dayHours    = 24
+	hourMs   = int64(time.Hour / time.Millisecond)
+	dayHours = 24
 )
 
 func (e *Engine) scans(day venue.Day) *driver.Collection {
-	return e.db.Collection(scansPrefix + day.Start().In(venue.Zone).Format(dayFormat))
-}
-
-// dayOf is the day of a collection of scans.
-func dayOf(name string) (venue.Day, bool) {
-	digits, ok := strings.CutPrefix(name, scansPrefix)
-	if !ok {
-		return 0, false
-	}
-	t, err := time.ParseInLocation(dayFormat, digits, venue.Zone)
-	return venue.DayOf(t), err == nil
+	return e.db.Collection(store.ScansName(day))
 }
 
 // firstMs is the first whole millisecond that is not before t. The stores keep
@@ -57,7 +44,7 @@ func (e *Engine) days(ctx context.Context) (days []venue.Day, err error) {
 		return nil, told(ctx, err)
 	}
 	for _, name := range names {
-		if day, ok := dayOf(name); ok {
+		if day, ok := store.ScansDay(name); ok {
 			days = append(days, day)
 		}
 	}

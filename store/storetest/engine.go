@@ -3,8 +3,6 @@ package storetest
 import (
 	"context"
 	"errors"
-	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +48,10 @@ func engine(t *testing.T, h Harness) {
 		wantErr(t, e.Delete(ctx, "plain", "1", 0), venue.ErrUnavailable)
 		_, err = Last(e.Find(ctx, "plain", store.Query{}))
 		wantErr(t, err, venue.ErrUnavailable)
+		_, err = Last(e.Dump(ctx))
+		wantErr(t, err, venue.ErrUnavailable)
+		wantErr(t, e.Load(ctx, "plain", []bson.Raw{store.EncodeDocument(nil, store.Document{ID: "2", Rev: 1, Body: Body(t, bson.M{})})}), venue.ErrUnavailable)
+		wantErr(t, e.DropLeftovers(ctx), venue.ErrUnavailable)
 		must(t, e.Close()) // closing twice is harmless
 	})
 	t.Run("Close waits for writes under way", func(t *testing.T) {
@@ -87,64 +89,5 @@ func engine(t *testing.T, h Harness) {
 				t.Fatalf("%d rows of writer %d, %d were acknowledged", rows, i, n)
 			}
 		}
-	})
-	if h.OpenBackup == nil {
-		t.Run("Backup is left to the engine's own tools", func(t *testing.T) {
-			wantErr(t, h.open(t).Backup(ctx, filepath.Join(t.TempDir(), "copy"), nil), store.ErrUnsupported)
-		})
-		return
-	}
-	t.Run("a backup taken while writing has all that was acknowledged before and works", func(t *testing.T) {
-		e := h.open(t)
-		dir := filepath.Join(t.TempDir(), "copy")
-		must(t, e.Insert(ctx, "plain", "before", Body(t, bson.M{"v": 1})))
-		Append(t, e, full())
-		var acknowledged atomic.Int64
-		stop := make(chan struct{})
-		written := make(chan error, 1)
-		go func() {
-			for n := 0; ; n++ {
-				select {
-				case <-stop:
-					written <- nil
-					return
-				default:
-				}
-				if _, err := e.Append(ctx, []venue.Scan{Scan(7, n, "D", Noon)}); err != nil {
-					written <- err
-					return
-				}
-				acknowledged.Store(int64(n + 1))
-			}
-		}()
-		for acknowledged.Load() < 20 {
-			time.Sleep(time.Millisecond)
-		}
-		before := acknowledged.Load()
-		bytes := int64(0)
-		must(t, e.Backup(ctx, dir, func(n int64) { bytes = n }))
-		close(stop)
-		must(t, <-written)
-		if bytes == 0 {
-			t.Fatal("no progress was told")
-		}
-		wantErr(t, e.Backup(ctx, dir, nil), venue.ErrExists)
-
-		c := h.OpenBackup(t, dir)
-		defer c.Close()
-		if n := int64(len(Collect(t, c.OfPerson(ctx, today, Pseudonym(7))))); n < before {
-			t.Fatalf("the copy has %d rows, %d were acknowledged before", n, before)
-		}
-		wantOutcome(t, c, full(), venue.ScanRepeated, full())
-		_, err := c.Get(ctx, "plain", "before")
-		must(t, err)
-		check, err := c.VerifyCounts(ctx, today, today, nil)
-		must(t, err)
-		if len(check.Differ) > 0 {
-			t.Fatalf("the copy's counts differ: %+v", check.Differ)
-		}
-		Append(t, c, Scan(8, 1, "D", Noon))
-		_, err = e.Scan(ctx, today, Key(8, 1))
-		wantErr(t, err, venue.ErrNotFound) // the copy is a memory of its own
 	})
 }

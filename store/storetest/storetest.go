@@ -26,9 +26,6 @@ type Harness struct {
 	Open func(t *testing.T) store.Engine
 	// Reopen closes e and opens the same memory again. Nil if that can not be.
 	Reopen func(t *testing.T, e store.Engine) store.Engine
-	// OpenBackup opens what Backup wrote. Nil if the engine answers
-	// store.ErrUnsupported to Backup, which is checked then.
-	OpenBackup func(t *testing.T, dir string) store.Engine
 	// Slow engines get smaller crowds.
 	Slow bool
 }
@@ -55,6 +52,7 @@ func Run(t *testing.T, h Harness) {
 	t.Run("queries", func(t *testing.T) { queries(t, h) })
 	t.Run("scans", func(t *testing.T) { scans(t, h) })
 	t.Run("counts", func(t *testing.T) { counts(t, h) })
+	t.Run("archive", func(t *testing.T) { archive(t, h) })
 	t.Run("engine", func(t *testing.T) { engine(t, h) })
 }
 
