@@ -31,9 +31,10 @@ type PersonRetention struct {
 	}
 	VisitDays int // days a scan is kept: 14 to 60
 	VaultDays int // days a person is kept after their last scan; at least VisitDays count
-	// Until is the day of the copy that the memory was just put back from: it has
-	// no later scan, so that none can be unseen. 0 of any other memory.
-	Until venue.Day
+	// Restored is the day of the copy that the memory was just put back from. It
+	// has no later scan that could be unseen, and no request is under way. 0 of
+	// any other memory.
+	Restored venue.Day
 
 	mu   sync.Mutex
 	due  time.Time
@@ -91,7 +92,7 @@ func (r *PersonRetention) Run(ctx context.Context, now time.Time) (ran, deferred
 			err = errors.Join(err, e)
 		case row.Value.Ending.IsZero():
 			ran++
-		case row.Value.Ending.Add(settled).After(now):
+		case row.Value.Ending.Add(settled).After(now) && r.Restored == 0:
 			next = row.Value.Ending.Add(settled)
 		case row.Value.Check <= int32(today):
 			over = append(over, row)
@@ -146,8 +147,8 @@ func (r *PersonRetention) look(ctx context.Context, row store.Row[store.PersonRo
 		v.LastDay = int32(last)
 	}
 	unseen := today - visits - 1
-	if r.Until != 0 {
-		unseen = min(unseen, r.Until)
+	if r.Restored != 0 {
+		unseen = min(unseen, r.Restored)
 	}
 	if unseen >= venue.Day(v.Looked) { // we were down: assume the best for tracing
 		v.LastDay = max(v.LastDay, int32(unseen))

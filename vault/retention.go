@@ -237,7 +237,9 @@ func (r *Retention) Again(ctx context.Context, days []venue.Day) error {
 		through = max(through, day)
 	}
 	_, err := r.Meta.Update(ctx, purgedThrough, true, func(m *store.MetaRow) error {
-		m.Value = min(m.Value, int64(days[0])-1)
+		if before := int64(days[0]) - 1; m.Value == 0 || before < m.Value { // 0: no night has passed yet
+			m.Value = before
+		}
 		return nil
 	})
 	if err != nil {

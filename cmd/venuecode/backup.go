@@ -318,20 +318,18 @@ func (a *app) destroyAgain(ctx context.Context, m backup.Manifest) error {
 	if err := a.retention.Again(ctx, m.Days()); err != nil {
 		return err
 	}
-	begun := a.clock.Now()
-	a.persons.Until = venue.DayOf(m.Ended)
-	// A person goes in two steps with a wait in between, for requests under way:
-	// there are none.
-	for now := begun; now.Sub(begun) < time.Minute; {
+	now := a.clock.Now()
+	a.persons.Restored = venue.DayOf(m.Ended)
+	for due := now; !due.After(now); { // a batch at a time
 		_, _, err := a.persons.Run(ctx, now)
 		if err != nil {
 			return err
 		}
-		if now, _, err = a.persons.Next(ctx); err != nil {
+		if due, _, err = a.persons.Next(ctx); err != nil {
 			return err
 		}
 	}
-	_, _, err := a.expiry().Run(ctx, begun)
+	_, _, err := a.expiry().Run(ctx, now)
 	return err
 }
 

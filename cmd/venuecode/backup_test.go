@@ -101,18 +101,20 @@ func TestWhatWasDestroyedSinceABackupIsDestroyedAgain(t *testing.T) {
 	if _, _, err := a.retention.Run(ctx, begun); err != nil { // nothing is due yet
 		t.Fatal(err)
 	}
-	who := city.People("419981", 1, 1)[0]
-	id, err := venue.ParseIDNumber(who.IDNumber, today)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name, err := venue.ParsePersonName(who.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	person, _, err := a.people.Named(ctx, venue.Identity{Name: name, ID: id})
-	if err != nil {
-		t.Fatal(err)
+	const persons = 450 // more than retention looks at in one go
+	var person venue.PersonID
+	for _, who := range city.People("419981", persons, 1) {
+		id, err := venue.ParseIDNumber(who.IDNumber, today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, err := venue.ParsePersonName(who.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if person, _, err = a.people.Named(ctx, venue.Identity{Name: name, ID: id}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	door, err := venue.NewCode(random)
 	if err != nil {
@@ -135,6 +137,12 @@ func TestWhatWasDestroyedSinceABackupIsDestroyedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	sessions := func(a *app) store.Collection[store.OfficialSessionRow] {
+		return store.NewCollection[store.OfficialSessionRow](a.engine, store.OfficialSessions)
+	}
+	if err := sessions(a).Insert(ctx, "s", store.OfficialSessionRow{User: "u", Created: begun, Seen: begun}); err != nil {
+		t.Fatal(err)
+	}
 	folder := backupOf(t, a)
 	if _, err := a.retention.Destroy(ctx, byHand, vault.Order{RunBy: operator}); err != nil {
 		t.Fatal(err)
@@ -144,10 +152,10 @@ func TestWhatWasDestroyedSinceABackupIsDestroyedAgain(t *testing.T) {
 		name, memory string
 		days         int // that have passed
 		scans        []venue.Day
-		persons      int
+		persons      int64
 	}{
-		{"five days later", "embedded", 5, []venue.Day{later, today}, 1},
-		{"in MongoDB", mongotest.Start(t).URI(), 5, []venue.Day{later, today}, 1},
+		{"five days later", "embedded", 5, []venue.Day{later, today}, persons},
+		{"in MongoDB", mongotest.Start(t).URI(), 5, []venue.Day{later, today}, persons},
 		{"half a year later", "embedded", 180, nil, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -174,8 +182,11 @@ func TestWhatWasDestroyedSinceABackupIsDestroyedAgain(t *testing.T) {
 			if !slices.Equal(scans, c.scans) {
 				t.Errorf("scans of %v, want those of %v", scans, c.scans)
 			}
-			if all, err := b.estate(ctx); err != nil || all.Persons != int64(c.persons) {
+			if all, err := b.estate(ctx); err != nil || all.Persons != c.persons {
 				t.Errorf("%d persons, %v", all.Persons, err)
+			}
+			if rows, err := sessions(b).All(ctx, store.Query{}); err != nil || len(rows) != 0 {
+				t.Errorf("%d officials are logged in, %v", len(rows), err)
 			}
 			lines, err := b.certificates.List(ctx)
 			var made vault.Certificate

@@ -182,10 +182,10 @@ func (s *site) settle(t *testing.T) {
 func at(n int) time.Time { return storetest.Noon.Add(time.Duration(n) * time.Second) }
 
 func TestConformance(t *testing.T) {
-	open := func(t *testing.T, dir string) store.Engine {
-		local := openEmbedded(t, filepath.Join(t.TempDir(), "spool"), []store.Schema{spool.Schema})
+	storetest.Run(t, storetest.Harness{Open: func(t *testing.T) store.Engine {
 		e, err := spool.New(context.Background(), spool.Options{
-			Store: openEmbedded(t, dir, storetest.Schemas), Local: local,
+			Store: openEmbedded(t, filepath.Join(t.TempDir(), "store"), storetest.Schemas),
+			Local: openEmbedded(t, filepath.Join(t.TempDir(), "spool"), []store.Schema{spool.Schema}),
 			Civil: machine, Machine: machine, Logger: slog.New(slog.DiscardHandler),
 			Kept: func(venue.Day) bool { return true },
 		})
@@ -193,11 +193,7 @@ func TestConformance(t *testing.T) {
 			t.Fatal(err)
 		}
 		return e
-	}
-	storetest.Run(t, storetest.Harness{
-		Open:       func(t *testing.T) store.Engine { return open(t, filepath.Join(t.TempDir(), "store")) },
-		OpenBackup: open,
-	})
+	}})
 }
 
 // Whichever way the store goes away, everybody is answered and everything gets
