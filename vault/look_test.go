@@ -127,7 +127,7 @@ func TestWithoutTheFolderNoDayIsUsedForLong(t *testing.T) {
 		},
 		"an old keyring in its place": func(t *testing.T, p *pair) func() {
 			p.seal(p.first, 98)
-			path := filepath.Join(p.dir, ringFile)
+			path := filepath.Join(p.dir, KeyringFile)
 			old, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
