@@ -33,6 +33,7 @@ var table = map[string]entry{
 	"miniapp":           driven(phones),
 	"notifier":          driven(word),
 	"platform":          driven(platforms),
+	"poster":            driven(posters),
 	"sheet":             driven(sheets),
 	"store":             driven(collections),
 	"store/backup":      driven(backups),

@@ -1,0 +1,31 @@
+package poster
+
+import "fmt"
+
+// Everything that is printed beside the names is here.
+const (
+	textHeading = "请扫码"
+	textEnter   = "进入本场所，请先扫码登记"
+	textApps    = "微信、支付宝、手机浏览器均可"
+	textSerial  = "编号 "
+	textKeep    = "请勿涂改、遮挡或移作他用"
+	textVerify  = "扫码后请核对域名"
+	textNoPhone = "没有智能手机或不便扫码：请出示健康码纸质版或身份证，由工作人员代为登记。"
+	textAddress = "地址："
+	textHotline = "咨询电话："
+	textIndex   = "目录.txt"
+)
+
+// textPrivacy names the legal basis: 《个人信息保护法》第十三条第一款第三项、第四项.
+func textPrivacy(operator, contact string, days int) string {
+	return fmt.Sprintf("个人信息保护：%s依据《中华人民共和国传染病防治法》《突发公共卫生事件应急条例》《中华人民共和国个人信息保护法》第十三条处理扫码信息，仅用于疫情防控，到访记录保存%d天后销毁。查询、更正、撤回请联系：%s。", operator, days, contact)
+}
+
+func textMissing(missing []rune) string {
+	if len(missing) == 0 {
+		return ""
+	}
+	return "缺字（以〓代替）：" + string(missing)
+}
+
+func textTotal(n int) string { return fmt.Sprintf("共 %d 张", n) }
