@@ -20,6 +20,7 @@ type Config struct {
 	Test           bool     `koanf:"test"`
 	Host           string   `koanf:"host"`
 	Division       string   `koanf:"division"`
+	DivisionsFile  string   `koanf:"divisions"` // absolute once loaded
 	Listen         string   `koanf:"listen"`
 	OpsListen      string   `koanf:"ops_listen"`
 	TrustedProxies []string `koanf:"trusted_proxies" count:"0..64"`
@@ -47,6 +48,8 @@ type Config struct {
 	Audit     Audit     `koanf:"audit"`
 	Officials Officials `koanf:"officials"`
 	Limits    Limits    `koanf:"limits"`
+
+	Divisions *venue.Divisions // no option: the shipped list with DivisionsFile's
 }
 
 // Embedded tells whether the store is the embedded engine rather than a

@@ -11,11 +11,13 @@ import (
 	"unicode"
 )
 
-// fieldsOf are a struct's option names, in its order.
-func fieldsOf(t reflect.Type) []string {
-	names := make([]string, t.NumField())
-	for i := range names {
-		names[i] = t.Field(i).Tag.Get("koanf")
+// fieldsOf are a struct's option names, in its order. Fields that are no option
+// stand last.
+func fieldsOf(t reflect.Type) (names []string) {
+	for i := range t.NumField() {
+		if name, ok := t.Field(i).Tag.Lookup("koanf"); ok {
+			names = append(names, name)
+		}
 	}
 	return names
 }

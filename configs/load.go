@@ -55,7 +55,7 @@ func LoadBytes(name string, b []byte, env []string) (*Config, error) {
 	l.validate(c)
 	if len(l.faults) > 0 {
 		slices.SortStableFunc(l.faults, byPlace)
-		return nil, l.faults
+		return nil, append(l.faults, l.elsewhere...)
 	}
 	return c, nil
 }
@@ -72,6 +72,8 @@ type loader struct {
 	refers  map[string]bool // variables named by env: references
 	unknown []string        // VENUECODE_… variables that name no option
 	faults  Faults
+
+	elsewhere Faults // in files that an option names
 }
 
 func (l *loader) fault(key, format string, args ...any) {

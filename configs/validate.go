@@ -22,6 +22,7 @@ import (
 func (l *loader) validate(c *Config) {
 	l.addresses(c)
 	l.folders(c)
+	l.divisions(c)
 	l.platforms(c)
 	l.shapes(c)
 	l.schedule(c)

@@ -54,6 +54,7 @@ type Handler struct {
 	Boards     Boards
 	Incomplete func() time.Time // since when scans may not have come to the memory yet; zero: all have
 	Clock      venue.Clock      // civil
+	Divisions  *venue.Divisions
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool

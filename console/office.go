@@ -137,13 +137,14 @@ func namesOf(units []venue.Unit) []named {
 
 type unitRow struct {
 	named
-	Division venue.Division `json:"division"`
-	Sectors  []string       `json:"sectors"`
-	Duty     venue.Duty     `json:"duty"`
+	Division     venue.Division `json:"division"`
+	DivisionName string         `json:"division_name,omitempty"` // in full, if it is listed
+	Sectors      []string       `json:"sectors"`
+	Duty         venue.Duty     `json:"duty"`
 }
 
-func rowOf(u venue.Unit) unitRow {
-	return unitRow{named{u.ID, u.Name}, u.Division, append([]string{}, u.Sectors...), u.Duty}
+func (h *Handler) rowOf(u venue.Unit) unitRow {
+	return unitRow{named{u.ID, u.Name}, u.Division, h.Divisions.FullName(u.Division), append([]string{}, u.Sectors...), u.Duty}
 }
 
 type unitList struct {
@@ -158,7 +159,7 @@ func (h *Handler) units(c *call) (answer, error) {
 	}
 	out := unitList{Units: []unitRow{}}
 	for _, u := range units {
-		out.Units = append(out.Units, rowOf(u))
+		out.Units = append(out.Units, h.rowOf(u))
 	}
 	if more {
 		out.Next = units[len(units)-1].ID
@@ -183,7 +184,7 @@ func (h *Handler) unit(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	out := unitPage{unitRow: rowOf(u), ShortName: u.ShortName, USCC: u.USCC, Headcount: u.Headcount, DutyReason: u.DutyReason, DutyUntil: u.DutyUntil}
+	out := unitPage{unitRow: h.rowOf(u), ShortName: u.ShortName, USCC: u.USCC, Headcount: u.Headcount, DutyReason: u.DutyReason, DutyUntil: u.DutyUntil}
 	above, err := h.Office.Unit(c.ctx, scope, u.Parent)
 	if err == nil {
 		out.Parent = &named{above.ID, above.Name}

@@ -92,6 +92,34 @@ func TestDaysAndPagesThatCanNotBeAreRefused(t *testing.T) {
 	}
 }
 
+func TestDivisionsAreShownByName(t *testing.T) {
+	d := newDesk(t, access.RoleTownship)
+	token := d.login("township")
+	var row struct {
+		Division     venue.Division
+		DivisionName string `json:"division_name"`
+	}
+	d.fetch("/console/units/unit-a", token, &row)
+	if row.Division == "" || row.DivisionName != "" {
+		t.Errorf("not listed: %+v", row)
+	}
+	list, err := d.h.Divisions.With(venue.NamedDivision{Code: "41", Name: "河南省"}, venue.NamedDivision{Code: "4104", Name: "平顶山市"},
+		venue.NamedDivision{Code: "410482", Name: "汝州市"}, venue.NamedDivision{Code: row.Division, Name: "煤山街道"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.h.Divisions = list
+	d.fetch("/console/units/unit-a", token, &row)
+	if row.DivisionName != "河南省平顶山市汝州市煤山街道" {
+		t.Errorf("listed: %+v", row)
+	}
+	for _, path := range []string{"/console/units", "/console/units/unit-a"} {
+		if page := d.browse("GET", path, token, nil).body; !strings.Contains(page, row.DivisionName) {
+			t.Errorf("%s does not say the name", path)
+		}
+	}
+}
+
 func TestWhoHasOneUnitNeedNotNameIt(t *testing.T) {
 	d := newDesk(t, access.RoleVenueStaff)
 	var got doorList

@@ -242,7 +242,15 @@ func demoConfig(f demoFlags, town *city.City, k sim.Keys, host, simulators strin
 	if err != nil {
 		return nil, err
 	}
-	return configs.LoadBytes("demo", text, nil)
+	config, err := configs.LoadBytes("demo", text, nil)
+	if err != nil {
+		return nil, err
+	}
+	// A city of another province is shown by its codes.
+	if list, err := config.Divisions.With(town.Divisions()...); err == nil {
+		config.Divisions = list
+	}
+	return config, nil
 }
 
 // settleDemo fills the registry at the first start and tells the simulators who

@@ -102,6 +102,18 @@ func Parse(b []byte) (*City, error) {
 	return &c, c.validate()
 }
 
+// Divisions are the city and its territories by name, to be added to a list of
+// divisions that knows nothing of a city that was invented.
+func (c *City) Divisions() []venue.NamedDivision {
+	list := []venue.NamedDivision{{Code: c.Division, Name: c.Name}}
+	for _, t := range c.Territories {
+		if t.Division != c.Division {
+			list = append(list, venue.NamedDivision{Code: t.Division, Name: t.Name})
+		}
+	}
+	return list
+}
+
 func (c *City) validate() error {
 	var errs []error
 	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf("city file: "+format, args...)) }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/venuecode/venuecode/configs"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -68,6 +69,23 @@ units:
 	for _, want := range []string{"division", "no group", "sometimes", "no unit", "category 9", "doors and address", "is part of", "甲局分局: division"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not mention %q: %v", want, err)
+		}
+	}
+}
+
+func TestTheCityLiesInHenan(t *testing.T) {
+	list, err := configs.Divisions().With(Default().Divisions()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := list.FullName("419981001"); got != "河南省青禾市洗月街道" {
+		t.Errorf("got %q", got)
+	}
+	for _, u := range Default().Units {
+		for _, v := range u.Venues {
+			if list.Name(v.Division) == "" {
+				t.Errorf("%s lies in %s, which is not listed", v.Name, v.Division)
+			}
 		}
 	}
 }
