@@ -165,13 +165,9 @@ func TestComposeStartsTheProgram(t *testing.T) {
 	}
 }
 
-// TestASecondProcessIsOneLine takes the comment off it.
-func TestASecondProcessIsOneLine(t *testing.T) {
-	text := strings.Replace(read(t, "compose.yaml"), "  # app-2: ", "  app-2: ", 1)
+func TestProcessesShareTheirKeysAndNothingElse(t *testing.T) {
 	var c compose
-	if err := yaml.Unmarshal([]byte(text), &c); err != nil {
-		t.Fatal(err)
-	}
+	parse(t, "compose.yaml", &c)
 	first, second := c.Services["app-1"], c.Services["app-2"]
 	if second.Image == "" || second.Image != first.Image {
 		t.Fatal("there is no second process")

@@ -76,6 +76,9 @@ func backupTool(ctx context.Context, a *app, question json.RawMessage, progress 
 	if err := json.Unmarshal(question, &q); err != nil {
 		return nil, err
 	}
+	if err := a.complete(ctx); err != nil { // what was acknowledged is in a backup
+		return nil, err
+	}
 	if err := a.record(ctx, "backup", audit.Object{}, map[string]string{"to": q.To}); err != nil {
 		return nil, err
 	}

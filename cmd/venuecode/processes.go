@@ -122,6 +122,24 @@ func processesForgetTool(ctx context.Context, a *app, question json.RawMessage, 
 	return nil, errors.New("there is no such process; `venuecode processes` lists them")
 }
 
+// complete refuses while a process keeps scans that the memory does not have.
+func (a *app) complete(ctx context.Context) error {
+	rows, err := store.ListProcesses(ctx, a.engine)
+	if err != nil {
+		return err
+	}
+	waiting := a.held().Waiting
+	for _, row := range rows {
+		if a.processes == nil || row.ID != a.processes.Name() {
+			waiting += row.Value.Held.Waiting
+		}
+	}
+	if waiting > 0 {
+		return fmt.Errorf("%d scans have not come to the memory yet: `venuecode processes` says who keeps them", waiting)
+	}
+	return nil
+}
+
 // alone refuses while other processes use the memory.
 func (a *app) alone(ctx context.Context) error {
 	rows, err := store.ListProcesses(ctx, a.engine)

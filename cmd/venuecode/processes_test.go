@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,9 @@ func TestAProcessIsForgottenOnlyWhenItIsGone(t *testing.T) {
 			t.Errorf("%s is forgotten", name)
 		}
 	}
+	if err := a.complete(ctx); err == nil || !strings.Contains(err.Error(), "7 scans") {
+		t.Errorf("a backup would lack some: %v", err)
+	}
 	if err := a.alone(ctx); err == nil || !strings.Contains(err.Error(), "alive") {
 		t.Errorf("the end would begin: %v", err)
 	}
@@ -60,7 +64,7 @@ func TestAProcessIsForgottenOnlyWhenItIsGone(t *testing.T) {
 	if err := rows.Delete(ctx, "alive", 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.alone(ctx); err != nil {
+	if err := errors.Join(a.alone(ctx), a.complete(ctx)); err != nil {
 		t.Error(err)
 	}
 	written, _, err := a.trail.By(ctx, audit.Filter{Action: "process.forget"}, audit.Page{})

@@ -105,7 +105,7 @@ func TestEachRuleCanFail(t *testing.T) {
 		{"the notifier may not know an engine", "notifier", "a.go", `import "` + ours + `store/embedded"`, "never"},
 		{"the notifier may not know a door", "notifier", "a.go", `import "` + ours + `bot"`, "never"},
 		{"a client may not know a decision", "health", "a.go", `import "` + ours + `venue/checkin"`, "never"},
-		{"a craft may not know a door", "poster", "a.go", `import "` + ours + `console"`, "never"},
+		{"a craft may not know a door", "access", "a.go", `import "` + ours + `console"`, "never"},
 		{"a test of a client may", "health", "a_test.go", `import "` + ours + `venue/checkin"`, ""},
 		{"the store may encode documents", "store", "a.go", `import "go.mongodb.org/mongo-driver/v2/bson"`, ""},
 		{"the store may not know a driver", "store", "a.go", `import "go.mongodb.org/mongo-driver/v2/mongo"`, "never"},
