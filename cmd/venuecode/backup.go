@@ -176,7 +176,7 @@ func restoring(ctx context.Context, e store.Engine) (store.Row[store.MetaRow], e
 }
 
 func (r restore) run(ctx context.Context) (done restored, err error) {
-	if err := notEnded(r.config.DataDir); err != nil {
+	if err := notEnded(r.config.DataDir, r.config.KeysDir); err != nil {
 		return done, err
 	}
 	_, err = askServer(ctx, r.config.DataDir, "restore", struct{}{}, r.progress)

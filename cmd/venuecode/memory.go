@@ -121,7 +121,7 @@ func migrateCommand() *cobra.Command {
 
 // openOld opens a memory of any version.
 func openOld(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (*app, error) {
-	if err := errors.Join(notEnded(config.DataDir), sameMemory(config)); err != nil {
+	if err := errors.Join(notEnded(config.DataDir, config.KeysDir), sameMemory(config)); err != nil {
 		return nil, err
 	}
 	return openApp(config, clock, log, func(ctx context.Context, e store.Engine) error {
