@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ import (
 	"github.com/venuecode/venuecode/internal/schedule"
 	"github.com/venuecode/venuecode/internal/sim"
 	"github.com/venuecode/venuecode/miniapp"
+	"github.com/venuecode/venuecode/store/mongo"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -52,6 +54,8 @@ func benchCommand() *cobra.Command {
 	fs.BoolVar(&b.json, "json", false, "answer with one line of JSON")
 	fs.IntVar(&b.rate, "rate", 3000, "scans offered each second, open loop")
 	fs.IntVar(&b.callers, "callers", 128, "connections, closed loop")
+	fs.IntVar(&b.people, "people", 70_000, "residents who scan, 7 to 100000; two in seven of them are those whose colour is remembered")
+	fs.StringVar(&b.store, "store", "embedded", "the memory: embedded, or mongodb://… where the run has a database of its own, which it drops (a user needs authSource)")
 	c := &cobra.Command{Use: "bench", Short: "Measure the platform on this machine", Args: cobra.ArbitraryArgs, RunE: oneOf}
 	c.AddCommand(scans)
 	return c
@@ -60,8 +64,9 @@ func benchCommand() *cobra.Command {
 // scanBench is one run. The people of the record part have just been seen, so
 // that their colours are remembered; those of the full part never.
 type scanBench struct {
-	long, json    bool
-	rate, callers int
+	long, json            bool
+	rate, callers, people int
+	store                 string
 
 	say    io.Writer
 	tokens []string
@@ -73,11 +78,9 @@ type scanBench struct {
 }
 
 const (
-	benchPeople   = 70_000
-	benchFamiliar = 20_000 // of them, in the record part
-	roundTime     = 1500 * time.Millisecond
-	rounds        = 3
-	fullTime      = 5 * time.Second
+	roundTime = 1500 * time.Millisecond
+	rounds    = 3
+	fullTime  = 5 * time.Second
 )
 
 // benchResult is what --json prints.
@@ -108,11 +111,19 @@ type offered struct {
 
 func (b *scanBench) run(ctx context.Context, out, progress io.Writer) (err error) {
 	b.say = progress
+	mongodb := strings.HasPrefix(b.store, "mongodb")
+	if !mongodb && b.store != "embedded" || b.people < 7 || b.people > 100_000 {
+		return exitError{exitUsage, errors.New("--store must be embedded or mongodb://…, and --people 7 to 100000")}
+	}
 	dir, err := os.MkdirTemp("", "venuecode-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if mongodb {
+		b.store = withDatabase(b.store, "venuecode_bench_"+rand.Text())
+		defer func() { err = errors.Join(err, b.drop()) }()
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -141,16 +152,35 @@ func (b *scanBench) run(ctx context.Context, out, progress io.Writer) (err error
 	return b.print(out, result)
 }
 
+// withDatabase is a MongoDB URI with another database in it.
+func withDatabase(uri, name string) string {
+	scheme, rest, _ := strings.Cut(uri, "://")
+	rest, settings, _ := strings.Cut(rest, "?")
+	hosts, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + hosts + "/" + name + "?" + settings
+}
+
+// drop removes the database of the run, however it ended.
+func (b *scanBench) drop() error {
+	ctx := context.Background()
+	engine, err := mongo.Open(ctx, mongo.Options{URI: b.store, Machine: machine, AllowStandalone: true})
+	if err != nil {
+		return fmt.Errorf("drop the database of the run: %w", err)
+	}
+	return errors.Join(engine.Drop(ctx), engine.Close())
+}
+
 // prepare fills a memory with a city and its people and signs everybody in, so
 // that nothing of it happens while the clock runs.
 func (b *scanBench) prepare(ctx context.Context, dir, simulators string) (file string, err error) {
-	b.sayf("registering %d people", benchPeople)
+	b.sayf("registering %d people", b.people)
 	town := city.Default()
 	keys := b.sim.Keys()
 	type section = map[string]any
 	text, err := yaml.Marshal(section{
 		"test": true, "host": "127.0.0.1:8080", "division": string(town.Division), "listen": "127.0.0.1:0", "ops_listen": "127.0.0.1:0",
 		"data_dir": filepath.Join(dir, "data"), "keys_dir": filepath.Join(dir, "keys"), "platforms_base": simulators,
+		"store":  b.store,
 		"health": section{"base": simulators, "credential": keys.Health},
 	})
 	if err != nil {
@@ -183,7 +213,7 @@ func (b *scanBench) prepare(ctx context.Context, dir, simulators string) (file s
 	for _, d := range entries.Doors {
 		b.codes = append(b.codes, d.Code)
 	}
-	return file, b.signIn(ctx, a, city.People(town.Division, benchPeople, 1))
+	return file, b.signIn(ctx, a, city.People(town.Division, b.people, 1))
 }
 
 // signIn makes a person and a session for each resident.
@@ -254,9 +284,10 @@ func (b *scanBench) start(ctx context.Context, file string) (*exec.Cmd, error) {
 
 func (b *scanBench) measure(ctx context.Context) (r benchResult, err error) {
 	r.People, r.Doors = len(b.tokens), len(b.codes)
-	familiar := func(i int64) int { return int(i % benchFamiliar) }
-	b.sayf("first scans of %d people", benchFamiliar)
-	if _, err := b.closed(ctx, "/api/v1/scans", 0, benchFamiliar, familiar); err != nil {
+	known := int64(b.people) * 2 / 7
+	familiar := func(i int64) int { return int(i % known) }
+	b.sayf("first scans of %d people", known)
+	if _, err := b.closed(ctx, "/api/v1/scans", 0, known, familiar); err != nil {
 		return r, err
 	}
 	before := b.sim.Calls("health")
@@ -278,8 +309,9 @@ func (b *scanBench) measure(ctx context.Context) (r benchResult, err error) {
 
 	b.sayf("full")
 	before = b.sim.Calls("health")
-	stranger := func(i int64) int { return benchFamiliar + int(i%(benchPeople-benchFamiliar)) }
-	full, err := b.closed(ctx, "/api/v1/scans", fullTime, benchPeople-benchFamiliar, stranger)
+	strangers := int64(b.people) - known
+	stranger := func(i int64) int { return int(known + i%strangers) }
+	full, err := b.closed(ctx, "/api/v1/scans", fullTime, strangers, stranger)
 	if err != nil {
 		return r, err
 	}

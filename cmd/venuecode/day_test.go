@@ -44,10 +44,7 @@ func scratch(t *testing.T, uri string) string {
 			t.Errorf("drop %s: %T", name, err)
 		}
 	})
-	scheme, rest, _ := strings.Cut(uri, "://")
-	rest, settings, _ := strings.Cut(rest, "?")
-	hosts, _, _ := strings.Cut(rest, "/")
-	return scheme + "://" + hosts + "/" + name + "?" + settings
+	return withDatabase(uri, name)
 }
 
 func aDay(t *testing.T, d *town) {

@@ -370,6 +370,8 @@ func TestExitCodes(t *testing.T) {
 		{"serve", exitUsage},
 		{"serve --config " + filepath.Join(folder, "none.yaml"), exitFailed},
 		{"serve --config " + bad, exitFailed},
+		{"bench scans --people 6", exitUsage},
+		{"bench scans --store somewhere", exitUsage},
 		{"backup", exitUsage},
 		{"backup somewhere", exitUsage}, // of what?
 		{"backup somewhere --data " + filepath.Join(folder, "none"), exitFailed},
