@@ -36,7 +36,9 @@ func TestMain(m *testing.M) {
 		if as == hasty {
 			leasePace = hastyPace
 		}
-		_ = os.Unsetenv(asProgram) // `serve` would take it for an option
+		for _, ours := range []string{asProgram, "VENUECODE_LONG", "VENUECODE_MONGO"} {
+			_ = os.Unsetenv(ours) // `serve` would take it for an option
+		}
 		main()
 	}
 	os.Exit(m.Run())

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/venuecode/venuecode/configs"
 	"github.com/venuecode/venuecode/internal/mongotest"
@@ -59,22 +62,31 @@ func (r *robots) count(place string) int {
 // server is a `serve` process.
 type server struct {
 	*exec.Cmd
-	ops string
+	url, ops string
 }
 
-// configOn is the configuration of a process that shares memory and keys.
-func configOn(dir, store, keys, base string) []byte {
-	return fmt.Appendf(nil, "test: true\nlisten: 127.0.0.1:0\nops_listen: 127.0.0.1:0\ndata_dir: %q\nkeys_dir: %q\nstore: %q\nplatforms_base: %q\n",
-		filepath.Join(dir, "data"), keys, store, base)
-}
+// section is a part of a configuration file.
+type section = map[string]any
 
-func serveOn(t *testing.T, store, keys, base string) *server {
+// configFile is a configuration for tests, with what is given beside it.
+func configFile(t *testing.T, given section) string {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "config.yaml")
-	if err := os.WriteFile(file, configOn(dir, store, keys, base), 0o600); err != nil {
+	all := section{"test": true, "listen": "127.0.0.1:0", "ops_listen": "127.0.0.1:0"}
+	maps.Copy(all, given)
+	text, err := yaml.Marshal(all)
+	if err != nil {
 		t.Fatal(err)
 	}
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// startServer runs a server until the test ends, with a short lease.
+func startServer(t *testing.T, file string) *server {
+	t.Helper()
 	s := &server{Cmd: program("serve", "--config", file)}
 	s.Env = append(s.Env, asProgram+"="+hasty)
 	log, err := s.StderrPipe()
@@ -87,10 +99,10 @@ func serveOn(t *testing.T, store, keys, base string) *server {
 	t.Cleanup(s.kill)
 	var lines []string
 	for in := bufio.NewScanner(log); in.Scan(); {
-		var line struct{ Msg, Operations string }
+		var line struct{ Msg, Listen, Operations string }
 		_ = json.Unmarshal(in.Bytes(), &line)
 		if lines = append(lines, in.Text()); line.Msg == "serving" {
-			s.ops = line.Operations
+			s.url, s.ops = line.Listen, line.Operations
 			go func() { _, _ = io.Copy(io.Discard, log) }()
 			return s
 		}
@@ -173,9 +185,14 @@ func TestAnotherProcessTakesOver(t *testing.T) {
 		})
 	}
 
-	first := serveOn(t, uri, keys, platforms.URL)
+	serve := func() *server {
+		return startServer(t, configFile(t, section{
+			"data_dir": filepath.Join(t.TempDir(), "data"), "keys_dir": keys, "store": uri, "platforms_base": platforms.URL,
+		}))
+	}
+	first := serve()
 	within(30*time.Second, "the first leads", func() bool { return first.leads(t) })
-	second := serveOn(t, uri, keys, platforms.URL)
+	second := serve()
 	heard("the first alarms", post(6))
 	alone := func() {
 		t.Helper()
@@ -219,7 +236,9 @@ func TestAnotherProcessTakesOver(t *testing.T) {
 // itself.
 func TestADayDestroyedByAnotherProcessIsGoneHere(t *testing.T) {
 	dir, keys := t.TempDir(), t.TempDir()
-	config, err := configs.LoadBytes("test", configOn(dir, mongotest.Start(t).URI(), keys, "http://127.0.0.1:9"), nil)
+	config, err := configs.Load(configFile(t, section{
+		"data_dir": filepath.Join(dir, "data"), "keys_dir": keys, "store": mongotest.Start(t).URI(), "platforms_base": "http://127.0.0.1:9",
+	}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

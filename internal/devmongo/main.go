@@ -22,6 +22,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
@@ -47,6 +48,7 @@ func serve(dir, listen string) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(400) // it makes much garbage of every row that it reads
 	go server.Run(context.Background())
 	address, err := url.Parse(server.MongoDBURI()) // waits until it listens
 	if err != nil {
