@@ -118,6 +118,40 @@ func (o outage) run(t *testing.T, r *rush, away func(bool)) {
 	}
 }
 
+// TestWhatAKilledProcessKeptIsBroughtByTheNext: the store is away, the process is
+// killed with what it keeps, and started again when the store is back.
+func TestWhatAKilledProcessKeptIsBroughtByTheNext(t *testing.T) {
+	s := mongotest.Start(t)
+	proxy := faultproxy.Start(t, s.Address())
+	r := newRush(t, proxy.URI(), s.URI())
+	ctx, end := context.WithCancel(t.Context())
+	var crowd sync.WaitGroup
+	crowd.Go(func() { r.offer(ctx, 40) })
+	time.Sleep(time.Second)
+	proxy.Away(true)
+	waiting := func() float64 {
+		return gauge((&town{t: t, ops: r.server.ops}).metrics(), "venuecode_spool_waiting", -1)
+	}
+	until := func(what string, is func(waiting float64) bool) {
+		t.Helper()
+		for begun := machine.Now(); !is(waiting()); time.Sleep(20 * time.Millisecond) {
+			if machine.Now().Sub(begun) > phonePatience {
+				t.Fatalf("%s: %v scans wait", what, waiting())
+			}
+		}
+	}
+	until("the store is away", func(waiting float64) bool { return waiting >= 40 })
+	<-r.heard
+	r.server.kill()
+	proxy.Away(false)
+	r.start()
+	end()
+	crowd.Wait()
+	r.waiting.Wait()
+	until("the store is back", func(waiting float64) bool { return waiting == 0 })
+	r.check()
+}
+
 func (r *rush) any(is func(*scanned) bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
