@@ -113,6 +113,28 @@ func (r *Registry) resolve(ctx context.Context, code venue.Code, known bool) (p 
 	return checkin.Place{Door: door.Value, Venue: v.Value}, nil
 }
 
+// Warm reads doors that nobody has scanned yet into the cache, as many as it
+// holds: they can be scanned should the store go away. It takes as long as it
+// takes, in the background.
+func (r *Registry) Warm(ctx context.Context) error {
+	filling := r.filling.Load()
+	for row, err := range r.doors.Find(ctx, Query{Limit: cachedPlaces}) {
+		if err != nil {
+			return fmt.Errorf("read doors ahead: %w", err)
+		}
+		if door := row.Value; door.Status.Scannable() && !r.places.Contains(door.Code) {
+			v, err := r.venues.Get(ctx, string(door.Venue))
+			if err != nil {
+				return fmt.Errorf("read doors ahead: %w", err)
+			}
+			if v.Value.Status.Scannable() {
+				r.places.Add(door.Code, cachedPlace{checkin.Place{Door: door, Venue: v.Value}, filling})
+			}
+		}
+	}
+	return nil
+}
+
 // Place finds the place of a door whether or not it may still be scanned;
 // venue.ErrNotFound if there never was one.
 func (r *Registry) Place(ctx context.Context, code venue.Code) (checkin.Place, error) {

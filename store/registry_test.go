@@ -151,6 +151,29 @@ func TestKnownDoorsAreScannedWhileTheStoreIsAway(t *testing.T) {
 	}
 }
 
+func TestDoorsThatNobodyScannedAreKnownToo(t *testing.T) {
+	ctx := context.Background()
+	e := &away{Engine: openStore(t)}
+	here, there := store.NewRegistry(e, newClock(noon)), store.NewRegistry(e, newClock(noon))
+	put(t, there, place(venue.StatusActive))
+	if err := here.Warm(ctx); err != nil {
+		t.Fatal(err)
+	}
+	e.away = true
+	if p, err := here.Resolve(ctx, door); err != nil || p.Door.Name != "南门" || p.Venue.Name != "大厅" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	e.away = false
+	put(t, there, place(venue.StatusSuspended))
+	here = store.NewRegistry(e, newClock(noon))
+	if err := here.Warm(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.Resolve(ctx, door); !errors.Is(err, venue.ErrNotFound) {
+		t.Errorf("a suspended door: %v", err)
+	}
+}
+
 func TestAChangeDuringALookUpDoesNotStayUnseen(t *testing.T) {
 	ctx := context.Background()
 	e := &counting{Engine: openStore(t)}

@@ -519,6 +519,13 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 
 	ctx, a.stop = context.WithCancel(ctx)
 	a.workers.Go(func() { a.runner.Loop(ctx) })
+	if a.spool != nil {
+		a.workers.Go(func() {
+			if err := a.registry.Warm(ctx); err != nil && ctx.Err() == nil {
+				a.log.Warn("doors are known only once they are scanned", "error", err)
+			}
+		})
+	}
 	if a.lease != nil {
 		a.workers.Go(func() { a.beat(ctx) })
 		a.workers.Go(func() { a.watchKeys(ctx) })
