@@ -47,6 +47,7 @@ type Config struct {
 	Retention Retention `koanf:"retention"`
 	Audit     Audit     `koanf:"audit"`
 	Officials Officials `koanf:"officials"`
+	Register  Register  `koanf:"register"`
 	Limits    Limits    `koanf:"limits"`
 
 	Divisions *venue.Divisions // no option: the shipped list with DivisionsFile's
@@ -268,6 +269,11 @@ type Push struct {
 // Officials is what an account may do.
 type Officials struct {
 	RevealsPerDay int `koanf:"reveals_per_day" range:"1..200"`
+}
+
+// Register is how places come by their codes.
+type Register struct {
+	AutoApprove []string `koanf:"auto_approve" count:"0..6" oneof:"organisation|key_place|transit|functional_unit|small_place|other"`
 }
 
 // Limits are the largest request bodies, in bytes.

@@ -23,12 +23,19 @@ var ErrOutOfScope = fmt.Errorf("out of scope: %w", venue.ErrNotFound)
 type Office struct {
 	engine   Engine
 	registry *Registry
+	register *Register
 	outbox   Collection[OutboxRow]
 }
 
 // NewOffice opens it.
 func NewOffice(engine Engine, registry *Registry) *Office {
 	return &Office{engine: engine, registry: registry, outbox: NewCollection[OutboxRow](engine, Outbox)}
+}
+
+// WithRegister has o read applications and history too.
+func (o *Office) WithRegister(r *Register) *Office {
+	o.register = r
+	return o
 }
 
 // Unit reads a unit; venue.ErrNotFound, ErrOutOfScope.

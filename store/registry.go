@@ -30,12 +30,14 @@ type Registry struct {
 	bindings    Collection[venue.Binding]
 	territories Collection[venue.Territory]
 	meta        Collection[MetaRow]
+	oldCodes    Collection[OldCodeRow]
 
 	machine venue.Clock
 	places  *lru.Cache[venue.Code, cachedPlace]
-	filling atomic.Int64 // raised when the registry changes: what was read before is of former times
-	version atomic.Int64 // of what the cache holds
-	looked  atomic.Int64 // unix ms, machine: when the version was last looked at
+	old     *lru.Cache[string, venue.Code] // by id of the old code
+	filling atomic.Int64                   // raised when the registry changes: what was read before is of former times
+	version atomic.Int64                   // of what the cache holds
+	looked  atomic.Int64                   // unix ms, machine: when the version was last looked at
 }
 
 type cachedPlace struct {
@@ -54,6 +56,7 @@ const (
 // NewRegistry opens the registry.
 func NewRegistry(docs Documents, machine venue.Clock) *Registry {
 	places, _ := lru.New[venue.Code, cachedPlace](cachedPlaces)
+	old, _ := lru.New[string, venue.Code](cachedPlaces)
 	return &Registry{
 		units:       NewCollection[venue.Unit](docs, Units),
 		groups:      NewCollection[venue.Group](docs, Groups),
@@ -63,13 +66,14 @@ func NewRegistry(docs Documents, machine venue.Clock) *Registry {
 		bindings:    NewCollection[venue.Binding](docs, Bindings),
 		territories: NewCollection[venue.Territory](docs, Territories),
 		meta:        NewCollection[MetaRow](docs, Meta),
-		machine:     machine, places: places,
+		oldCodes:    NewCollection[OldCodeRow](docs, OldCodes),
+		machine:     machine, places: places, old: old,
 	}
 }
 
 // Resolve finds the place of a door that may be scanned. Malformed ("" stands
-// for it), unknown and revoked codes are all venue.ErrNotFound after the same
-// two look-ups.
+// for it, once Old does not know it either), unknown and revoked codes are all
+// venue.ErrNotFound after the same three look-ups.
 func (r *Registry) Resolve(ctx context.Context, code venue.Code) (checkin.Place, error) {
 	if err := r.refresh(ctx); err != nil {
 		return checkin.Place{}, err
@@ -87,6 +91,9 @@ func (r *Registry) Resolve(ctx context.Context, code venue.Code) (checkin.Place,
 		return known.Place, nil // as it was when the store went away
 	case errors.Is(err, venue.ErrNotFound):
 		r.places.Remove(code)
+		if code != "" { // whoever has none has looked for an old code
+			_, _ = r.oldCodes.Get(ctx, absentKey)
+		}
 	}
 	return p, err
 }
@@ -289,10 +296,20 @@ func (r *Registry) Put(ctx context.Context, in Registered) error {
 		err = errors.Join(err, set(ctx, r.groups, string(v.ID), v))
 	}
 	for _, v := range in.Units {
-		err = errors.Join(err, set(ctx, r.units, string(v.ID), v))
+		_, e := r.units.Update(ctx, string(v.ID), true, func(u *venue.Unit) error {
+			v.Changes = max(v.Changes, u.Changes) // their numbers are the history's
+			*u = v
+			return nil
+		})
+		err = errors.Join(err, e)
 	}
 	for _, v := range in.Venues {
-		err = errors.Join(err, set(ctx, r.venues, string(v.ID), v))
+		_, e := r.venues.Update(ctx, string(v.ID), true, func(p *venue.Venue) error {
+			v.Changes = max(v.Changes, p.Changes)
+			*p = v
+			return nil
+		})
+		err = errors.Join(err, e)
 	}
 	for _, v := range in.Bindings {
 		err = errors.Join(err, set(ctx, r.bindings, v.Account.Key(), v))

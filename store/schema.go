@@ -9,9 +9,9 @@ import (
 // The collections. A document's id is named with each.
 var (
 	Units = Schema{Name: "units", Indexes: []Index{ // UnitID → venue.Unit
-		{Name: "parent", Fields: []string{"parent"}}, {Name: "group", Fields: []string{"group"}}, {Name: "division", Fields: []string{"division"}}}}
+		{Name: "parent", Fields: []string{"parent"}}, {Name: "name", Fields: []string{"name"}}, {Name: "group", Fields: []string{"group"}}, {Name: "division", Fields: []string{"division"}}}}
 	Groups       = Schema{Name: "groups"}                                                                                                                             // GroupID → venue.Group
-	Venues       = Schema{Name: "venues", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}}}                                                                 // VenueID → venue.Venue
+	Venues       = Schema{Name: "venues", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}, {Name: "status", Fields: []string{"status", "division"}}}}       // VenueID → venue.Venue
 	Doors        = Schema{Name: "doors", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}, {Name: "name", Fields: []string{"venue", "name"}, Unique: true}}} // Code → venue.Door
 	Tenures      = Schema{Name: "tenures", Indexes: []Index{{Name: "unit", Fields: []string{"unit", "since"}}}}                                                       // door:first, then door:since ms → venue.Tenure
 	Persons      = Schema{Name: "persons", Indexes: []Index{{Name: "check", Fields: []string{"check"}}}}                                                              // person id → PersonRow
@@ -51,6 +51,7 @@ var PlatformTokens = Schema{Name: "platform_tokens"} // platform:app id → Plat
 // person's number and the person, a stage and its messages.
 var Schemas = []Schema{
 	Audit, AuditCheckpoints, AuditSinks,
+	Applications, ChangeRows, RegisterNames, Contacts, BlankBatches, BlankCodes, OldCodes, Rosters,
 	Units, Groups, Venues, Doors, Tenures, Territories, Persons, PersonIDs, Accounts, Bindings, BindCodeRows,
 	Reports, Outbox, Stages, Callbacks, Rechecks, Escrows, Certificates, Meta,
 	Officials, OfficialSessions, OfficialChanges, OfficialRequests, OfficialQuotas, OfficialRoster,

@@ -50,6 +50,8 @@ type Venue struct {
 	Sentinel  bool    // 哨点: stricter at the door, watched for silence
 	Status    Status
 	Managers  []ChatAccount // who hears of a red code within seconds
+	Into      VenueID       // merged: the venue that stands for it
+	Changes   int64         // the number of the last change made to it
 }
 
 // Door 出入口 is one entrance with one code: a scan names a door, not only a
@@ -60,6 +62,8 @@ type Door struct {
 	Unit   UnitID // the owner now; its history is in the tenures
 	Name   string
 	Status Status
+	// Changes is the number of the last change of its venue that reached it.
+	Changes int64
 }
 
 // Tenure says that a unit owned a door from Since on, until Until if that is

@@ -18,6 +18,19 @@ const (
 	DutyExempt  Duty = "exempt"  // nobody expects a number, for a recorded reason
 )
 
+// UnitKind is what sort of organisation a unit is; "" where nobody said.
+type UnitKind string
+
+const (
+	UnitGovernment  UnitKind = "government"  // 机关
+	UnitInstitution UnitKind = "institution" // 事业单位
+	UnitCompany     UnitKind = "company"     // 企业
+	UnitHousehold   UnitKind = "household"   // 个体工商户
+	UnitAssociation UnitKind = "association" // 社会组织
+	UnitCommunity   UnitKind = "community"   // 村（居）委会
+	UnitOther       UnitKind = "other"
+)
+
 // Unit 单位 is an answerable organisation: a bureau, a school, a company, a
 // township. It owns venues, employs staff and, unless covered or exempt,
 // reports how often its codes were scanned.
@@ -26,6 +39,7 @@ type Unit struct {
 	Name      string
 	ShortName string // what people call it in the group; may be empty
 	USCC      USCC
+	Kind      UnitKind
 	Parent    UnitID // "" at the top
 	Division  Division
 	Sectors   []string
@@ -35,7 +49,20 @@ type Unit struct {
 	Duty       Duty
 	DutyReason string
 	DutyUntil  Day // an exemption's last day; 0 = none set
+
+	// Status is StatusPending while its USCC waits for proof from the register,
+	// and StatusClosed once it is dissolved or merged; "" stands for StatusActive.
+	Status  Status
+	Into    UnitID // merged: the unit that stands for it
+	Changes int64  // the number of the last change made to it
 }
+
+// Pending tells whether an officer must see the register before the unit's
+// doors may be scanned.
+func (u Unit) Pending() bool { return u.Status == StatusPending }
+
+// Closed tells whether the unit is no more, or another stands for it.
+func (u Unit) Closed() bool { return u.Status == StatusClosed }
 
 // DutyOn is the duty in force on d: an exemption past its last day is over.
 func (u Unit) DutyOn(d Day) Duty {

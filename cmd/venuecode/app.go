@@ -36,6 +36,7 @@ import (
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/checkin"
 	"github.com/venuecode/venuecode/venue/daily"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 // machine is the real clock; the only call of time.Now in the program.
@@ -53,6 +54,8 @@ type app struct {
 	recheck      atomic.Pointer[checkin.Recheck]
 	vault        *vault.Vault
 	registry     *store.Registry
+	register     *store.Register
+	applying     *registry.Service
 	people       *vault.People
 	persons      *vault.PersonRetention
 	retention    *vault.Retention
@@ -121,6 +124,8 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger, ad
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.registry = store.NewRegistry(a.engine, machine)
+	a.register = store.NewRegister(a.engine, a.registry, a.vault, clock)
+	a.applying = a.registering()
 	a.people = vault.NewPeople(a.vault, a.engine, clock, venue.Division(config.Division))
 	a.bindCodes = store.NewBindCodes(a.engine, a.registry, a.vault.Blind, rand.Reader, clock)
 	if err = a.openLease(metrics); err != nil {

@@ -1,0 +1,455 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+// The collections of the register (docs/decisions/0026-register.md).
+var (
+	Applications = Schema{Name: "applications", Indexes: []Index{ // random id → ApplicationRow
+		{Name: "state", Fields: []string{"state", "division"}},
+		{Name: "due", Fields: []string{"state", "at"}},
+		{Name: "unit", Fields: []string{"unit", "at"}},
+	}}
+	ChangeRows = Schema{Name: "register_changes", Indexes: []Index{ // unit:ID:number, venue:ID:number → ChangeRow
+		{Name: "open", Fields: []string{"open", "at"}},
+		{Name: "unit", Fields: []string{"of", "at"}},
+	}}
+	RegisterNames = Schema{Name: "register_names"}                                                                    // what is registered once → RegisterNameRow
+	Contacts      = Schema{Name: "contacts"}                                                                          // unit:ID, venue:ID → ContactRow
+	OldCodes      = Schema{Name: "old_codes", Indexes: []Index{{Name: "door", Fields: []string{"door"}}}}             // SHA-256 of the payload → OldCodeRow
+	BlankBatches  = Schema{Name: "blank_batches", Indexes: []Index{{Name: "division", Fields: []string{"division"}}}} // random id → BlankBatchRow
+	BlankCodes    = Schema{Name: "blank_codes", Indexes: []Index{{Name: "batch", Fields: []string{"batch"}}}}         // Code → BlankCodeRow
+	Rosters       = Schema{Name: "rosters", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}}}               // unit:blind index of the ID number → RosterRow
+)
+
+// ApplicationRow is an application. What was filled in is sealed, all of it.
+type ApplicationRow struct {
+	State string // registry.State
+	Form  []byte // sealed; empty once approved
+
+	UnitName, Name string
+	USCC           string
+	Division       string
+	Category       venue.Category
+	Proof          bool
+
+	Channel string
+	Account string
+	Unit    string // for which a login answered
+	At      time.Time
+
+	Decider string
+	Reason  string
+	Decided time.Time
+	Made    registry.Made
+}
+
+// ChangeRow is a line of the register's history. It is written before what it
+// says is done; Open until that is so.
+type ChangeRow struct {
+	Change registry.Change
+	Of     string // the unit in whose history it stands
+	At     time.Time
+	Open   bool
+	Frees  string // the name that it gives up; see RegisterNames
+}
+
+// RegisterNameRow says which unit or venue has a name that there is once: a
+// USCC, a name in a division, a venue's name within its unit.
+type RegisterNameRow struct{ ID string }
+
+// ContactRow is whom to reach about a unit or venue, sealed.
+type ContactRow struct {
+	Applicant []byte
+	Manager   []byte
+}
+
+// OldCodeRow leads from a code of a former system to its door, for ever.
+type OldCodeRow struct {
+	Door    string
+	Payload string // to print the same QR code again
+	At      time.Time
+}
+
+// BlankBatchRow is a batch of codes printed in advance.
+type BlankBatchRow struct {
+	Division string
+	Codes    []venue.Code
+	At       time.Time
+	By       registry.Who
+}
+
+// BlankCodeRow is a code printed in advance.
+type BlankCodeRow struct {
+	Batch string
+	Venue string // for which it is kept, or at which it hangs; "" while blank
+}
+
+// RosterRow is one of a unit's staff, of whom nothing is known but the index.
+type RosterRow struct {
+	Unit string
+	At   time.Time // of the first import that named them
+}
+
+// Sealer seals what belongs to one use and opens it for the same.
+type Sealer interface {
+	Seal(use string, plain []byte) ([]byte, error)
+	Open(use string, sealed []byte) ([]byte, error)
+}
+
+// Register keeps applications, changes, old and blank codes. It writes the
+// documents that the Registry reads.
+type Register struct {
+	reg          *Registry
+	applications Collection[ApplicationRow]
+	changes      Collection[ChangeRow]
+	names        Collection[RegisterNameRow]
+	contacts     Collection[ContactRow]
+	batches      Collection[BlankBatchRow]
+	blanks       Collection[BlankCodeRow]
+	rosters      Collection[RosterRow]
+	sealer       Sealer
+	clock        venue.Clock // civil
+}
+
+var (
+	_ registry.Applications = (*Register)(nil)
+	_ registry.Book         = (*Register)(nil)
+	_ registry.Blanks       = (*Register)(nil)
+)
+
+// NewRegister opens it over a registry that is open.
+func NewRegister(docs Documents, r *Registry, sealer Sealer, civil venue.Clock) *Register {
+	return &Register{
+		reg:          r,
+		applications: NewCollection[ApplicationRow](docs, Applications),
+		changes:      NewCollection[ChangeRow](docs, ChangeRows),
+		names:        NewCollection[RegisterNameRow](docs, RegisterNames),
+		contacts:     NewCollection[ContactRow](docs, Contacts),
+		batches:      NewCollection[BlankBatchRow](docs, BlankBatches),
+		blanks:       NewCollection[BlankCodeRow](docs, BlankCodes),
+		rosters:      NewCollection[RosterRow](docs, Rosters),
+		sealer:       sealer, clock: civil,
+	}
+}
+
+// What is sealed, opens for its own id only.
+const (
+	applicationUse = "application/"
+	contactUse     = "contact/"
+)
+
+// Application reads one; venue.ErrNotFound.
+func (r *Register) Application(ctx context.Context, id string) (registry.Application, error) {
+	row, err := r.applications.Get(ctx, cmp.Or(id, absentKey))
+	if err != nil {
+		return registry.Application{}, err
+	}
+	return r.application(row)
+}
+
+func (r *Register) application(row Row[ApplicationRow]) (registry.Application, error) {
+	v := row.Value
+	a := registry.Application{
+		ID: row.ID, State: registry.State(v.State), UnitName: v.UnitName, Name: v.Name, USCC: venue.USCC(v.USCC),
+		Division: venue.Division(v.Division), Category: v.Category, Proof: v.Proof,
+		Sender: registry.Sender{Channel: v.Channel, Account: v.Account, Unit: venue.UnitID(v.Unit)}, At: v.At.UTC(),
+		Decider: registry.Who{Account: v.Decider, Reason: v.Reason}, Decided: v.Decided.UTC(), Made: v.Made,
+	}
+	if len(v.Form) == 0 {
+		return a, nil
+	}
+	plain, err := r.sealer.Open(applicationUse+row.ID, v.Form)
+	if err == nil && json.Unmarshal(plain, &a.Form) != nil {
+		err = errors.New("form is not what was sealed")
+	}
+	if err != nil {
+		return a, fmt.Errorf("open application: %w", err)
+	}
+	return a, nil
+}
+
+// UpdateApplication reads, changes and writes back; see registry.Applications.
+func (r *Register) UpdateApplication(ctx context.Context, id string, create bool, change func(*registry.Application) error) (a registry.Application, err error) {
+	_, err = r.applications.Update(ctx, id, create, func(v *ApplicationRow) error {
+		a = registry.Application{}
+		if v.State != "" {
+			if a, err = r.application(Row[ApplicationRow]{ID: id, Value: *v}); err != nil {
+				return err
+			}
+		}
+		if err := change(&a); err != nil {
+			return err
+		}
+		*v = ApplicationRow{
+			State: string(a.State), UnitName: a.UnitName, Name: a.Name, USCC: string(a.USCC), Division: string(a.Division),
+			Category: a.Category, Proof: a.Proof, Channel: a.Sender.Channel, Account: a.Sender.Account, Unit: string(a.Sender.Unit),
+			At: a.At, Decider: a.Decider.Account, Reason: a.Decider.Reason, Decided: a.Decided, Made: a.Made,
+		}
+		if a.State == registry.StateApproved {
+			return nil
+		}
+		plain, err := json.Marshal(a.Form)
+		if err == nil {
+			v.Form, err = r.sealer.Seal(applicationUse+id, plain)
+		}
+		return err
+	})
+	return a, err
+}
+
+// Unmade lists the applications that were approved and not made to the end.
+func (r *Register) Unmade(ctx context.Context) (ids []string, err error) {
+	for row, err := range r.applications.Find(ctx, Query{Index: "state", Equal: []any{string(registry.StateMaking)}}) {
+		if err != nil {
+			return ids, err
+		}
+		ids = append(ids, row.ID)
+	}
+	return ids, nil
+}
+
+// insert adds a document unless it is there.
+func insert[T any](ctx context.Context, c Collection[T], id string, v T) (added bool, err error) {
+	err = c.Insert(ctx, id, v)
+	if errors.Is(err, venue.ErrExists) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// claim takes a name for an id, and answers whose it is.
+func (r *Register) claim(ctx context.Context, name, id string) (string, error) {
+	for {
+		if added, err := insert(ctx, r.names, name, RegisterNameRow{id}); err != nil || added {
+			return id, err
+		}
+		row, err := r.names.Get(ctx, name)
+		if !errors.Is(err, venue.ErrNotFound) { // given up between the two
+			return row.Value.ID, err
+		}
+	}
+}
+
+// release gives a name up if it still is the id's.
+func (r *Register) release(ctx context.Context, name, id string) error {
+	row, err := r.names.Get(ctx, name)
+	if err == nil && row.Value.ID == id {
+		err = r.names.Delete(ctx, name, row.Rev)
+	}
+	if errors.Is(err, venue.ErrNotFound) || errors.Is(err, venue.ErrStale) {
+		return nil
+	}
+	return err
+}
+
+// unitName is under what a unit is registered once: its USCC, or, of one that
+// has none, its name in its division.
+func unitName(u venue.Unit) string {
+	if u.USCC != "" {
+		return "uscc:" + string(u.USCC)
+	}
+	return "unit:" + string(u.Division) + ":" + u.Name
+}
+
+// venueName is under what a venue is registered once.
+func venueName(v venue.Venue) string {
+	return fmt.Sprintf("venue:%s:%s\x1f%s\x1f%s", v.Unit, v.Name, v.Zone, v.Plate)
+}
+
+// UnitOf finds the unit of a USCC, or the one that stands for it.
+func (r *Register) UnitOf(ctx context.Context, uscc venue.USCC) (venue.Unit, error) {
+	row, err := r.names.Get(ctx, "uscc:"+cmp.Or(string(uscc), absentKey))
+	if err != nil {
+		return venue.Unit{}, err
+	}
+	return r.standing(ctx, venue.UnitID(row.Value.ID))
+}
+
+// standing follows merged units to the one that stands for them.
+func (r *Register) standing(ctx context.Context, id venue.UnitID) (venue.Unit, error) {
+	for {
+		u, err := r.Unit(ctx, id)
+		if err != nil || u.Into == "" {
+			return u, err
+		}
+		id = u.Into
+	}
+}
+
+// EnterUnit writes a unit under its id, once: run again it completes. The unit
+// that has its USCC, or its name in the division, is used as it is; known tells
+// so, and id whose it is.
+func (r *Register) EnterUnit(ctx context.Context, u venue.Unit, contact registry.Person, by registry.Who) (id venue.UnitID, known bool, err error) {
+	holder, err := r.claim(ctx, unitName(u), string(u.ID))
+	if err != nil {
+		return "", false, err
+	}
+	id = venue.UnitID(holder)
+	switch there, err := r.standing(ctx, id); {
+	case err == nil:
+		return there.ID, true, nil
+	case !errors.Is(err, venue.ErrNotFound):
+		return "", false, err
+	}
+	u.ID = id
+	if err := r.reach(ctx, "unit:"+holder, registry.Person{}, contact); err != nil {
+		return "", false, err
+	}
+	if err := r.entered(ctx, registry.Change{Act: registry.ActEnter, By: by, Unit: &u, Of: id}); err != nil {
+		return "", false, err
+	}
+	added, err := insert(ctx, r.reg.units, holder, u)
+	return id, !added && err == nil, err
+}
+
+// entered is the first line of a history.
+func (r *Register) entered(ctx context.Context, c registry.Change) error {
+	c.At = venue.Millis(r.clock.Now())
+	key := "unit:" + owner(c)
+	if c.Venue != nil {
+		key = "venue:" + owner(c)
+	}
+	_, err := insert(ctx, r.changes, changeID(key, 0), ChangeRow{Change: c, Of: string(c.Of), At: c.At})
+	return err
+}
+
+// Enter writes an entry; see registry.Book.
+func (r *Register) Enter(ctx context.Context, e registry.Entry, m registry.Made, by registry.Who) (registry.Made, error) {
+	unit := e.Unit
+	if unit.ID == "" {
+		unit.ID = m.Unit
+		if e.ParentUSCC != "" {
+			parent, err := r.UnitOf(ctx, e.ParentUSCC)
+			if err != nil && !errors.Is(err, venue.ErrNotFound) {
+				return m, err
+			}
+			unit.Parent = parent.ID
+		}
+		id, _, err := r.EnterUnit(ctx, unit, registry.Person{}, by)
+		if err != nil {
+			return m, err
+		}
+		m.Unit = id
+	}
+	unit, err := r.Unit(ctx, m.Unit)
+	if err != nil {
+		return m, err
+	}
+	e.Venue.ID, e.Venue.Unit = m.Venue, unit.ID
+	if unit.Pending() {
+		e.Venue.Status = venue.StatusPending
+	}
+	known, err := r.EnterVenue(ctx, e.Venue, e.Doors, m.Codes, by)
+	if err == nil && known != m.Venue {
+		err = fmt.Errorf("venue of the unit: %w", venue.ErrExists)
+	}
+	if err == nil && e.Venue.Status == venue.StatusPending { // proof may have come meanwhile
+		if unit, err = r.Unit(ctx, unit.ID); err == nil && !unit.Pending() {
+			err = r.wake(ctx, m.Venue, by)
+		}
+	}
+	if err == nil {
+		err = r.Reach(ctx, m.Venue, e.Applicant, e.Manager)
+	}
+	return m, errors.Join(err, r.reg.changed(ctx))
+}
+
+// EnterVenue writes a venue of a unit that is there, with its doors under the
+// codes, once: run again it completes. The answer is the id of the venue that
+// has the name, if it is another's then nothing is written. The caller tells the
+// other processes (Entered).
+func (r *Register) EnterVenue(ctx context.Context, v venue.Venue, doors []string, codes []venue.Code, by registry.Who) (venue.VenueID, error) {
+	holder, err := r.claim(ctx, venueName(v), string(v.ID))
+	if err != nil || holder != string(v.ID) {
+		return venue.VenueID(holder), err
+	}
+	at := venue.Millis(r.clock.Now())
+	c := registry.Change{Act: registry.ActEnter, By: by, Venue: &v, Of: v.Unit}
+	for i, name := range doors {
+		c.Doors = append(c.Doors, venue.Door{Code: codes[i], Venue: v.ID, Unit: v.Unit, Name: name, Status: venue.StatusActive})
+	}
+	if err := r.entered(ctx, c); err != nil {
+		return v.ID, err
+	}
+	for _, d := range c.Doors {
+		tenure := venue.Tenure{Door: d.Code, Unit: d.Unit, Since: at}
+		if _, err := insert(ctx, r.reg.tenures, string(d.Code)+":first", tenure); err != nil {
+			return v.ID, err
+		}
+		if _, err := insert(ctx, r.reg.doors, string(d.Code), d); err != nil {
+			return v.ID, err
+		}
+	}
+	_, err = insert(ctx, r.reg.venues, string(v.ID), v)
+	return v.ID, err
+}
+
+// Entered tells every process what EnterUnit and EnterVenue have written.
+func (r *Register) Entered(ctx context.Context) error { return r.reg.changed(ctx) }
+
+// Unit reads a unit; venue.ErrNotFound.
+func (r *Register) Unit(ctx context.Context, id venue.UnitID) (venue.Unit, error) {
+	return r.reg.Unit(ctx, id)
+}
+
+// Place reads a venue with its doors, by code; venue.ErrNotFound.
+func (r *Register) Place(ctx context.Context, id venue.VenueID) (registry.Place, error) {
+	v, err := r.reg.venues.Get(ctx, cmp.Or(string(id), absentKey))
+	if err != nil {
+		return registry.Place{}, err
+	}
+	doors, err := values(r.reg.doors.All(ctx, Query{Index: "name", Equal: []any{string(id)}}))
+	return registry.Place{Venue: v.Value, Doors: doors}, err
+}
+
+// Reach keeps whom to reach about a venue; see registry.Book.
+func (r *Register) Reach(ctx context.Context, id venue.VenueID, applicant, manager registry.Person) error {
+	return r.reach(ctx, "venue:"+string(id), applicant, manager)
+}
+
+func (r *Register) reach(ctx context.Context, id string, applicant, manager registry.Person) error {
+	if applicant == (registry.Person{}) && manager == (registry.Person{}) {
+		return nil
+	}
+	var sealed ContactRow
+	for _, p := range []struct {
+		who registry.Person
+		to  *[]byte
+		use string
+	}{{applicant, &sealed.Applicant, "applicant/"}, {manager, &sealed.Manager, "manager/"}} {
+		if p.who == (registry.Person{}) {
+			continue
+		}
+		plain, err := json.Marshal([2]string{p.who.Name.Reveal(), p.who.Phone.Reveal()})
+		if err == nil {
+			*p.to, err = r.sealer.Seal(contactUse+p.use+id, plain)
+		}
+		if err != nil {
+			return fmt.Errorf("seal contact: %w", err)
+		}
+	}
+	_, err := r.contacts.Update(ctx, id, true, func(c *ContactRow) error {
+		if sealed.Applicant != nil {
+			c.Applicant = sealed.Applicant
+		}
+		if sealed.Manager != nil {
+			c.Manager = sealed.Manager
+		}
+		return nil
+	})
+	return err
+}
+
+// changeID names a change: by what it changes, unit:ID or venue:ID, and its
+// number.
+func changeID(key string, number int64) string { return fmt.Sprintf("%s:%010d", key, number) }

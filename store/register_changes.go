@@ -1,0 +1,367 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+// standing is how a unit or venue is before a change.
+type standing struct {
+	key  string // unit:ID or venue:ID
+	last int64  // number of the last change
+	name string // under which it is registered
+}
+
+// Change makes the next change to a venue; see registry.Book.
+func (r *Register) Change(ctx context.Context, id venue.VenueID, by registry.Who, plan func(registry.Place) (registry.Change, error)) (registry.Change, error) {
+	return r.next(ctx, by, func() (now standing, c registry.Change, err error) {
+		p, err := r.Place(ctx, id)
+		if err != nil {
+			return now, c, err
+		}
+		now = standing{"venue:" + string(id), p.Venue.Changes, venueName(p.Venue)}
+		c, err = plan(p)
+		c.Of = cmp.Or(c.Of, p.Venue.Unit)
+		return now, c, err
+	})
+}
+
+// ChangeUnit makes the next change to a unit; see registry.Book.
+func (r *Register) ChangeUnit(ctx context.Context, id venue.UnitID, by registry.Who, plan func(venue.Unit) (registry.Change, error)) (registry.Change, error) {
+	return r.next(ctx, by, func() (now standing, c registry.Change, err error) {
+		u, err := r.Unit(ctx, cmp.Or(id, absentKey))
+		if err != nil {
+			return now, c, err
+		}
+		now = standing{"unit:" + string(id), u.Changes, unitName(u)}
+		c, err = plan(u)
+		c.Of = id
+		return now, c, err
+	})
+}
+
+// next writes the change with the next number down and carries it out. If one
+// stands there already it was cut off, or somebody else is at it: that is carried
+// out first, and the plan made anew.
+func (r *Register) next(ctx context.Context, by registry.Who, plan func() (standing, registry.Change, error)) (registry.Change, error) {
+	for {
+		now, c, planned := plan()
+		if now.key == "" {
+			return c, planned
+		}
+		id := changeID(now.key, now.last+1)
+		switch row, err := r.changes.Get(ctx, id); {
+		case err == nil:
+			if err := r.carryOut(ctx, row); err != nil {
+				return c, err
+			}
+			continue
+		case !errors.Is(err, venue.ErrNotFound):
+			return c, err
+		case planned != nil:
+			return registry.Change{}, planned
+		}
+		c.Number, c.By, c.At = now.last+1, by, venue.Millis(r.clock.Now())
+		number(&c)
+		row := Row[ChangeRow]{ID: id, Value: ChangeRow{Change: c, Of: string(c.Of), At: c.At, Open: true}}
+		if name := nameOf(c); name != now.name {
+			row.Value.Frees = now.name
+			if err := r.take(ctx, name, owner(c)); err != nil {
+				return registry.Change{}, err
+			}
+		}
+		if added, err := insert(ctx, r.changes, id, row.Value); err != nil {
+			return c, err
+		} else if added {
+			return c, r.carryOut(ctx, row)
+		}
+	}
+}
+
+// number writes a change's number into what it makes. A document takes only
+// numbers above its own, so that a process which stood still undoes nothing.
+func number(c *registry.Change) {
+	if c.Unit != nil {
+		c.Unit.Changes = c.Number
+		return
+	}
+	c.Venue.Changes = c.Number
+	for i := range c.Doors {
+		if c.Doors[i].Venue == c.Venue.ID {
+			c.Doors[i].Changes = c.Number
+		}
+	}
+}
+
+// nameOf is under what the unit or venue of a change is registered then; "" of a
+// venue that is closed. A merged unit keeps its name: whoever asks for it is led
+// to the other.
+func nameOf(c registry.Change) string {
+	switch {
+	case c.Unit != nil:
+		return unitName(*c.Unit)
+	case c.Venue.Status != venue.StatusClosed:
+		return venueName(*c.Venue)
+	}
+	return ""
+}
+
+// owner is the id of what a change is about.
+func owner(c registry.Change) string {
+	if c.Unit != nil {
+		return string(c.Unit.ID)
+	}
+	return string(c.Venue.ID)
+}
+
+// take claims a name for an id. This comes before the change is written down:
+// once it is, nothing may refuse it.
+func (r *Register) take(ctx context.Context, name, id string) error {
+	if name == "" {
+		return nil
+	}
+	holder, err := r.claim(ctx, name, id)
+	if err == nil && holder != id {
+		err = fmt.Errorf("the name in the register: %w", venue.ErrExists)
+	}
+	return err
+}
+
+// carryOut does what a change says and notes that it is done. Every step may
+// have been done before, and may be done by several at once.
+func (r *Register) carryOut(ctx context.Context, row Row[ChangeRow]) error {
+	c := row.Value.Change
+	var err error
+	if c.Unit != nil {
+		err = r.carryUnit(ctx, c)
+	} else {
+		err = r.carryVenue(ctx, c)
+	}
+	if name := row.Value.Frees; err == nil && name != "" {
+		err = r.release(ctx, name, owner(c))
+	}
+	if err == nil {
+		err = r.reg.changed(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("carry out %s: %w", c.Act, err)
+	}
+	_, err = r.changes.Update(ctx, row.ID, false, func(v *ChangeRow) error { v.Open = false; return nil })
+	return err
+}
+
+func (r *Register) carryVenue(ctx context.Context, c registry.Change) error {
+	for _, d := range c.Doors {
+		if err := r.carryDoor(ctx, c, d); err != nil {
+			return err
+		}
+	}
+	_, err := r.reg.venues.Update(ctx, string(c.Venue.ID), false, func(v *venue.Venue) error {
+		if v.Changes < c.Number {
+			*v = *c.Venue
+		}
+		return nil
+	})
+	return err
+}
+
+// carryDoor writes a door, its tenure first: two that are open would count its
+// scans twice. A door that has left the venue, or has a later change, stays as it
+// is. A name that was taken meanwhile, in the venue that a merged one's doors go
+// to, is numbered: a code must not die of it.
+func (r *Register) carryDoor(ctx context.Context, c registry.Change, d venue.Door) error {
+	old, err := r.reg.doors.Get(ctx, string(d.Code))
+	fresh := errors.Is(err, venue.ErrNotFound)
+	switch {
+	case fresh:
+		_, err = insert(ctx, r.reg.tenures, string(d.Code)+":first", venue.Tenure{Door: d.Code, Unit: d.Unit, Since: c.At})
+	case err != nil:
+	case old.Value.Venue != c.Venue.ID || old.Value.Changes >= c.Number:
+		return nil
+	case old.Value.Unit != d.Unit:
+		err = r.reg.transfer(ctx, d.Code, old.Value.Unit, d.Unit, c.At)
+	}
+	name := d.Name
+	for n := 2; err == nil; n++ {
+		if fresh {
+			err = r.reg.doors.Insert(ctx, string(d.Code), d)
+		} else {
+			old.Value = d
+			_, err = r.reg.doors.Replace(ctx, old)
+		}
+		if !errors.Is(err, venue.ErrExists) {
+			break
+		}
+		if _, err = r.reg.doors.Get(ctx, string(d.Code)); fresh && err == nil {
+			return nil
+		} else if err == nil || errors.Is(err, venue.ErrNotFound) {
+			err = nil
+		}
+		d.Name = fmt.Sprintf("%s（%d）", name, n)
+	}
+	if errors.Is(err, venue.ErrStale) { // somebody else carries the same out
+		return r.carryDoor(ctx, c, d)
+	}
+	return err
+}
+
+func (r *Register) carryUnit(ctx context.Context, c registry.Change) error {
+	if c.Act == registry.ActMerge {
+		if err := r.moveAll(ctx, c); err != nil {
+			return err
+		}
+	}
+	if _, err := r.reg.units.Update(ctx, string(c.Unit.ID), false, func(u *venue.Unit) error {
+		if u.Changes < c.Number {
+			*u = *c.Unit
+		}
+		return nil
+	}); err != nil || c.Unit.Pending() || c.Unit.Closed() {
+		return err
+	}
+	rows, err := r.reg.venues.All(ctx, Query{Index: "unit", Equal: []any{string(c.Unit.ID)}})
+	for _, row := range rows {
+		if row.Value.Status == venue.StatusPending && err == nil {
+			err = r.wake(ctx, row.Value.ID, c.By)
+		}
+	}
+	return err
+}
+
+// wake puts a venue into use that waited for its unit's proof.
+func (r *Register) wake(ctx context.Context, id venue.VenueID, by registry.Who) error {
+	_, err := r.Change(ctx, id, by, registry.Place.Proved)
+	return already(err)
+}
+
+// already forgives an act that has been done.
+func already(err error) error {
+	var refused *registry.Refused
+	if errors.As(err, &refused) && (refused.Rule == registry.RuleAlready || refused.Rule == registry.RuleClosed) {
+		return nil
+	}
+	return err
+}
+
+// moveAll makes what is a merged unit's the other's: venues that are not closed,
+// units below, and who reports.
+func (r *Register) moveAll(ctx context.Context, c registry.Change) error {
+	from := []any{string(c.Unit.ID)}
+	into, err := r.standing(ctx, c.Unit.Into)
+	if err != nil {
+		return err
+	}
+	venues, err := r.reg.venues.All(ctx, Query{Index: "unit", Equal: from})
+	for _, row := range venues {
+		if err == nil {
+			err = r.move(ctx, row.Value, into, c.By)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	children, err := r.reg.units.All(ctx, Query{Index: "parent", Equal: from})
+	for _, row := range children {
+		if err == nil {
+			_, err = r.reg.units.Update(ctx, row.ID, false, func(u *venue.Unit) error { u.Parent = into.ID; return nil })
+		}
+	}
+	if err != nil {
+		return err
+	}
+	bound, err := r.reg.bindings.All(ctx, Query{Index: "unit", Equal: from})
+	for _, row := range bound {
+		if err == nil {
+			_, err = r.reg.bindings.Update(ctx, row.ID, false, func(b *venue.Binding) error { b.Unit = into.ID; return nil })
+		}
+	}
+	return err
+}
+
+// move transfers a venue. If the other unit has one of its name, it gets a
+// number behind it.
+func (r *Register) move(ctx context.Context, v venue.Venue, into venue.Unit, by registry.Who) error {
+	for n := 1; ; n++ {
+		_, err := r.Change(ctx, v.ID, by, func(p registry.Place) (registry.Change, error) {
+			if n > 1 {
+				p.Venue.Name = fmt.Sprintf("%s（%d）", v.Name, n)
+			}
+			return p.Transfer(into)
+		})
+		if !errors.Is(err, venue.ErrExists) {
+			return already(err)
+		}
+	}
+}
+
+// Settle completes the changes that were cut off; see registry.Book.
+func (r *Register) Settle(ctx context.Context) (n int, err error) {
+	rows, err := r.changes.All(ctx, Query{Index: "open", Equal: []any{true}})
+	for _, row := range rows {
+		if e := r.carryOut(ctx, row); e != nil {
+			err = errors.Join(err, e)
+		} else {
+			n++
+		}
+	}
+	return n, err
+}
+
+// History lists what was done to a unit and its venues, the newest first.
+func (r *Register) History(ctx context.Context, unit venue.UnitID, limit int) ([]registry.Change, error) {
+	rows, err := r.changes.All(ctx, Query{Index: "unit", Equal: []any{string(unit)}, Reverse: true, Limit: limit})
+	var changes []registry.Change
+	for _, row := range rows {
+		changes = append(changes, row.Value.Change)
+	}
+	return changes, err
+}
+
+// Print remembers a batch of blank codes; see registry.Blanks.
+func (r *Register) Print(ctx context.Context, b registry.Batch) (registry.Batch, error) {
+	row := BlankBatchRow{Division: string(b.Division), Codes: b.Codes, At: b.At, By: b.By}
+	added, err := insert(ctx, r.batches, b.ID, row)
+	if err != nil {
+		return b, err
+	}
+	if !added {
+		if b, err = r.Batch(ctx, b.ID); err != nil {
+			return b, err
+		}
+	}
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(together)
+	for _, code := range b.Codes {
+		g.Go(func() error {
+			_, err := insert(within, r.blanks, string(code), BlankCodeRow{Batch: b.ID})
+			return err
+		})
+	}
+	return b, g.Wait()
+}
+
+// Batch reads a batch of blank codes; venue.ErrNotFound.
+func (r *Register) Batch(ctx context.Context, id string) (registry.Batch, error) {
+	row, err := r.batches.Get(ctx, cmp.Or(id, absentKey))
+	v := row.Value
+	return registry.Batch{ID: row.ID, Division: venue.Division(v.Division), Codes: v.Codes, At: v.At.UTC(), By: v.By}, err
+}
+
+// Reserve keeps a blank code for a venue; see registry.Blanks.
+func (r *Register) Reserve(ctx context.Context, code venue.Code, at venue.VenueID) error {
+	_, err := r.blanks.Update(ctx, cmp.Or(string(code), absentKey), false, func(b *BlankCodeRow) error {
+		if b.Venue != "" && b.Venue != string(at) {
+			return &registry.Refused{Rule: registry.RuleUsed}
+		}
+		b.Venue = string(at)
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,349 @@
+package registry
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/venuecode/venuecode/venue"
+)
+
+// Form is an application as somebody filled it in: nothing in it is checked.
+// Names of persons are expected in NFC. It prints nothing.
+type Form struct {
+	UnitName   string `json:"unit_name"`
+	USCC       string `json:"uscc"`
+	UnitKind   string `json:"unit_kind"` // a venue.UnitKind, or 机关 事业 企业 个体 …
+	ParentUSCC string `json:"parent_uscc"`
+	Division   string `json:"division"`
+	Sectors    string `json:"sectors"` // several with 、 or a comma between them
+	Headcount  string `json:"headcount"`
+
+	Name      string   `json:"name"`
+	ShortName string   `json:"short_name"` // "": the name's first eight characters
+	Category  string   `json:"category"`   // see ParseCategory
+	Type      string   `json:"type"`
+	Place     string   `json:"place"` // the division of the venue; "": the unit's
+	Address   string   `json:"address"`
+	Lng       string   `json:"lng"` // GCJ-02; both or neither
+	Lat       string   `json:"lat"`
+	Inside    string   `json:"inside"` // the id of the venue that it lies in
+	Zone      string   `json:"zone"`   // 功能分区 or 门店编号
+	Plate     string   `json:"plate"`
+	Doors     []string `json:"doors"`
+
+	ApplicantName  string `json:"applicant_name"`
+	ApplicantPhone string `json:"applicant_phone"`
+	ManagerName    string `json:"manager_name"`
+	ManagerPhone   string `json:"manager_phone"`
+}
+
+// Format keeps what was filled in out of any print.
+func (f Form) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "registry.Form") }
+
+// Person is somebody to be reached about a unit or venue.
+type Person struct {
+	Name  venue.PersonName
+	Phone venue.Phone
+}
+
+// Entry is a form that was checked: a unit, a venue of it, doors. What approval
+// makes, ids and codes and whose it is, is not in it yet.
+type Entry struct {
+	Unit       venue.Unit
+	ParentUSCC venue.USCC // "": none, or nobody said
+	Venue      venue.Venue
+	Doors      []string
+
+	Applicant, Manager Person
+	// Proof: the USCC's check character is wrong, so an officer must see the
+	// register before the unit's doors may be scanned.
+	Proof bool
+}
+
+// Faults are all that is wrong with a form; none is a good one.
+type Faults []*venue.Invalid
+
+// Why a field is refused, beside the reasons of package venue.
+const (
+	ReasonRequired = "required"
+	ReasonTwice    = "twice"   // the same door, or row, again
+	ReasonUnknown  = "unknown" // names nothing that there is
+	ReasonRange    = "range"
+	ReasonExists   = "exists" // something by that name is there already
+)
+
+// Bounds of what is filled in, in characters. The short name's are printed on
+// the poster (rules §1).
+const (
+	nameMin, nameMax       = 2, 100
+	shortMin, shortMax     = 2, 8
+	addressMin, addressMax = 5, 200
+	partMax                = 30 // type, zone, door
+	MaxDoors               = 200
+	MaxSectors             = 10
+	maxHeadcount           = 1_000_000
+	formMax                = 64 << 10 // bytes of a field before it is looked at
+)
+
+// checking collects faults.
+type checking struct{ faults Faults }
+
+func (c *checking) fault(field, reason string) {
+	c.faults = append(c.faults, &venue.Invalid{Field: field, Reason: reason})
+}
+
+// failed notes err under the form's name for the field.
+func (c *checking) failed(field string, err error) bool {
+	if err == nil {
+		return false
+	}
+	reason := "shape"
+	if i, ok := err.(*venue.Invalid); ok {
+		reason = i.Reason
+	}
+	c.fault(field, reason)
+	return true
+}
+
+// title reads a public text; "" where nothing is filled in.
+func (c *checking) title(field, s string, required bool, least, most int) string {
+	if blank(s) {
+		if required {
+			c.fault(field, ReasonRequired)
+		}
+		return ""
+	}
+	if len(s) > formMax {
+		c.fault(field, "length")
+		return ""
+	}
+	s, err := venue.ParseTitle(field, s, least, most)
+	c.failed(field, err)
+	return s
+}
+
+// read parses a field that may be left out unless it is required.
+func read[T any](c *checking, field, s string, required bool, parse func(string) (T, error)) (v T) {
+	if blank(s) {
+		if required {
+			c.fault(field, ReasonRequired)
+		}
+		return v
+	}
+	if len(s) > formMax {
+		c.fault(field, "length")
+		return v
+	}
+	v, err := parse(s)
+	if c.failed(field, err) {
+		var none T
+		return none
+	}
+	return v
+}
+
+// Check makes an entry of the form, or tells everything that is wrong with it
+// (rules §1, "which field is required"): USCC of organisations (class 一), plate
+// of vehicles, zone or shop number inside another venue, and always names,
+// address, a door, applicant and manager.
+func (f Form) Check() (Entry, Faults) {
+	var c checking
+	e := Entry{Unit: c.unit(f), Doors: c.doors(f.Doors)}
+	e.ParentUSCC = read(&c, "parent_uscc", f.ParentUSCC, false, uscc)
+	c.venue(f, &e)
+	e.Proof = c.uscc(f.USCC, e.Venue.Category == venue.CategoryOrganisation, &e.Unit)
+	if e.Unit.USCC != "" && e.ParentUSCC == e.Unit.USCC {
+		c.fault("parent_uscc", ReasonTwice)
+	}
+	e.Applicant = c.person("applicant", f.ApplicantName, f.ApplicantPhone)
+	e.Manager = c.person("manager", f.ManagerName, f.ManagerPhone)
+	return e, c.faults
+}
+
+// CheckUnit makes a unit of the form's first part; proof as in Entry. Its USCC
+// is required.
+func (f Form) CheckUnit() (u venue.Unit, proof bool, faults Faults) {
+	var c checking
+	u = c.unit(f)
+	proof = c.uscc(f.USCC, true, &u)
+	return u, proof, c.faults
+}
+
+func (c *checking) unit(f Form) venue.Unit {
+	return venue.Unit{
+		Name:      c.title("unit_name", f.UnitName, true, nameMin, nameMax),
+		Kind:      read(c, "unit_kind", f.UnitKind, false, parseKind),
+		Division:  read(c, "division", f.Division, true, parseDivision),
+		Sectors:   c.sectors(f.Sectors),
+		Headcount: read(c, "headcount", f.Headcount, false, parseHeadcount),
+		Duty:      venue.DutyReports,
+		Status:    venue.StatusActive,
+	}
+}
+
+func (c *checking) uscc(s string, required bool, u *venue.Unit) (proof bool) {
+	if !blank(s) {
+		var err error
+		u.USCC, proof, err = venue.ParseUSCC(s)
+		c.failed("uscc", err)
+	} else if required {
+		c.fault("uscc", ReasonRequired)
+	}
+	if proof {
+		u.Status = venue.StatusPending
+	}
+	return proof
+}
+
+func (c *checking) venue(f Form, e *Entry) {
+	category := read(c, "category", f.Category, true, func(s string) (class, error) {
+		k, kind, err := ParseCategory(s)
+		return class{k, kind}, err
+	})
+	v := venue.Venue{
+		Name: c.title("name", f.Name, true, nameMin, nameMax), Category: category.Category,
+		Type:     c.title("type", f.Type, false, 1, partMax),
+		Division: read(c, "place", f.Place, false, parseDivision),
+		Address:  c.title("address", f.Address, true, addressMin, addressMax),
+		Parent:   venue.VenueID(c.title("inside", f.Inside, false, 1, 64)),
+		Status:   venue.StatusActive, Radius: nearMetres,
+	}
+	if v.Type == "" {
+		v.Type = category.of
+	}
+	if v.Division == "" {
+		v.Division = e.Unit.Division
+	}
+	if v.ShortName = c.title("short_name", f.ShortName, false, shortMin, shortMax); blank(f.ShortName) {
+		v.ShortName = string([]rune(v.Name)[:min(utf8.RuneCountInString(v.Name), shortMax)])
+	}
+	v.Zone = c.title("zone", f.Zone, v.Parent != "" || v.Category == venue.CategoryFunctionalUnit, 1, partMax)
+	v.Plate = read(c, "plate", f.Plate, IsVehicle(v.Type), venue.ParsePlate)
+	v.Lng, v.Lat = c.position(f.Lng, f.Lat)
+	e.Venue = v
+}
+
+// nearMetres is the radius within which a phone counts as being at a venue.
+const nearMetres = 150
+
+type class struct {
+	venue.Category
+	of string // the type, if a type was named instead of a class
+}
+
+func (c *checking) person(who, name, phone string) Person {
+	return Person{
+		Name:  read(c, who+"_name", name, true, venue.ParsePersonName),
+		Phone: read(c, who+"_phone", phone, true, venue.ParsePhone),
+	}
+}
+
+// Contact reads one person who may be left out; half of one is a fault of the
+// other half.
+func Contact(name, phone string) (Person, Faults) {
+	if blank(name) && blank(phone) {
+		return Person{}, nil
+	}
+	var c checking
+	p := c.person("contact", name, phone)
+	return p, c.faults
+}
+
+func (c *checking) doors(names []string) (doors []string) {
+	names = slices.DeleteFunc(slices.Clone(names), blank)
+	switch {
+	case len(names) == 0:
+		c.fault("doors", ReasonRequired)
+	case len(names) > MaxDoors:
+		c.fault("doors", ReasonRange)
+		return nil
+	}
+	for _, name := range names {
+		name = c.title("doors", name, true, 1, partMax)
+		if slices.Contains(doors, name) {
+			c.fault("doors", ReasonTwice)
+			continue
+		}
+		doors = append(doors, name)
+	}
+	return doors
+}
+
+func (c *checking) sectors(s string) (sectors []string) {
+	if len(s) > formMax {
+		c.fault("sectors", "length")
+		return nil
+	}
+	for _, name := range strings.FieldsFunc(venue.Fold(s), func(r rune) bool { return strings.ContainsRune("、,;/|\n", r) }) {
+		if name = c.title("sectors", name, false, 1, partMax); name != "" && !slices.Contains(sectors, name) {
+			sectors = append(sectors, name)
+		}
+	}
+	if len(sectors) > MaxSectors {
+		c.fault("sectors", ReasonRange)
+	}
+	return sectors
+}
+
+func (c *checking) position(lng, lat string) (x, y float64) {
+	if blank(lng) && blank(lat) {
+		return 0, 0
+	}
+	degrees := func(field, s string, least, most float64) float64 {
+		return read(c, field, s, true, func(s string) (float64, error) {
+			v, err := strconv.ParseFloat(strings.TrimSpace(venue.Fold(s)), 64)
+			if err != nil || !(v >= least && v <= most) {
+				return 0, &venue.Invalid{Field: field, Reason: ReasonRange}
+			}
+			return v, nil
+		})
+	}
+	return degrees("lng", lng, 73, 136), degrees("lat", lat, 3, 54) // the country's
+}
+
+func blank(s string) bool { return strings.TrimSpace(venue.Fold(s)) == "" }
+
+func uscc(s string) (venue.USCC, error) {
+	u, _, err := venue.ParseUSCC(s)
+	return u, err
+}
+
+// parseDivision wants a county or smaller: nobody's 属地 is a province.
+func parseDivision(s string) (venue.Division, error) {
+	d, err := venue.ParseDivision(s)
+	if err == nil && d.Level() < venue.LevelCounty {
+		return "", &venue.Invalid{Field: "division", Reason: ReasonRange}
+	}
+	return d, err
+}
+
+func parseHeadcount(s string) (int, error) {
+	n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(venue.Fold(s)), "人"))
+	if err != nil || n < 0 || n > maxHeadcount {
+		return 0, &venue.Invalid{Field: "headcount", Reason: ReasonRange}
+	}
+	return n, nil
+}
+
+var kinds = map[string]venue.UnitKind{
+	"机关": venue.UnitGovernment, "事业": venue.UnitInstitution, "事业单位": venue.UnitInstitution, "企业": venue.UnitCompany,
+	"个体": venue.UnitHousehold, "个体工商户": venue.UnitHousehold, "社会组织": venue.UnitAssociation, "社会团体": venue.UnitAssociation,
+	"村委会": venue.UnitCommunity, "居委会": venue.UnitCommunity, "村（居）委会": venue.UnitCommunity, "其他": venue.UnitOther,
+}
+
+func init() {
+	for _, k := range []venue.UnitKind{venue.UnitGovernment, venue.UnitInstitution, venue.UnitCompany, venue.UnitHousehold, venue.UnitAssociation, venue.UnitCommunity, venue.UnitOther} {
+		kinds[string(k)] = k
+	}
+}
+
+func parseKind(s string) (venue.UnitKind, error) {
+	k, ok := kinds[strings.TrimSpace(s)]
+	if !ok {
+		return "", &venue.Invalid{Field: "unit_kind", Reason: ReasonUnknown}
+	}
+	return k, nil
+}
