@@ -31,6 +31,12 @@ type Places interface {
 	Place(ctx context.Context, code venue.Code) (checkin.Place, error)
 }
 
+// OldCodes knows what former systems printed.
+type OldCodes interface {
+	// Old finds the door of an old code, "" if there is none.
+	Old(ctx context.Context, payload string) (venue.Code, error)
+}
+
 // Trail is where it is written who looked at whom.
 type Trail interface {
 	Append(ctx context.Context, e audit.Event) (id string, err error)
@@ -45,6 +51,7 @@ type Handler struct {
 	People    *vault.People
 	Retention *vault.PersonRetention
 	Places    Places
+	OldCodes  OldCodes
 	Trail     Trail
 	Checkin   *checkin.Service
 	Doors     checkin.Doors

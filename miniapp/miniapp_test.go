@@ -136,7 +136,7 @@ func newWorld(t *testing.T) *world {
 	w.docs = engine
 	w.handler = &miniapp.Handler{
 		Platforms: map[string]miniapp.Platform{"wechat": platform{}, "alipay": platform{}},
-		Tokens:    keys, Ended: ended, People: people, Doors: registry, Places: registry, Trail: w.trail, Clock: w,
+		Tokens:    keys, Ended: ended, People: people, Doors: registry, Places: registry, OldCodes: registry, Trail: w.trail, Clock: w,
 		Retention: &vault.PersonRetention{
 			History: vault.History{People: people, Scans: engine}, Sessions: ended, VisitDays: 30, VaultDays: 60,
 		},
@@ -376,6 +376,10 @@ func TestScanning(t *testing.T) {
 	w := newWorld(t)
 	token := w.resident("1")
 	link := w.code.Link(w.handler.Host)
+	const oldLink = "https://csm.example.com/q?id=10001&t=%E5%BA%97"
+	if _, err := store.NewRegister(w.docs, w.handler.Doors.(*store.Registry), w.handler.Tokens.(*vault.Vault), w).KeepOld(context.Background(), oldLink, w.code); err != nil {
+		t.Fatal(err)
+	}
 	n := 0
 	scan := func(change m) m {
 		n++
@@ -399,6 +403,9 @@ func TestScanning(t *testing.T) {
 		{"a code as typed", scan(m{"code": strings.ToLower(string(w.code))}), 200, `"venue":"青禾市民中心","door":"南门","address":"洗月街道文昌路1号"`},
 		{"a link", scan(m{"code": nil, "link": link}), 200, `"at":"2022-10-12T12:00:00.000+08:00"`},
 		{"another host's link", scan(m{"code": nil, "link": "https://evil.example/v/" + string(w.code)}), 404, `"code":"code_invalid"`},
+		{"what a former system printed", scan(m{"code": nil, "link": oldLink}), 200, `"venue":"青禾市民中心","door":"南门"`},
+		{"the same, typed", scan(m{"code": oldLink + "\n"}), 200, `"venue":"青禾市民中心"`},
+		{"what it printed elsewhere", scan(m{"code": nil, "link": oldLink + "0"}), 404, `"code":"code_invalid"`},
 		{"no code", scan(m{"code": nil}), 404, `"code":"code_invalid"`},
 		{"a closed door", scan(m{"code": w.closed}), 404, `"code":"code_invalid"`},
 		{"no request id", scan(m{"request_id": nil}), 422, `"field":"request_id"`},

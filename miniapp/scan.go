@@ -65,18 +65,24 @@ func (h *Handler) incoming(ctx context.Context, c *fiber.Ctx) (r checkin.Request
 	if err := decode(c, &body); err != nil {
 		return r, err
 	}
-	return h.request(person, body)
+	return h.request(ctx, person, body)
 }
 
-func (h *Handler) request(person venue.PersonID, b scanBody) (r checkin.Request, err error) {
+func (h *Handler) request(ctx context.Context, person venue.PersonID, b scanBody) (r checkin.Request, err error) {
 	r = checkin.Request{Person: person, RequestID: b.RequestID}
+	text := b.Code
 	if b.Link != "" {
-		r.Code, err = venue.ParseLink(b.Link, h.Host)
+		text = b.Link
+		r.Code, err = venue.ParseLink(text, h.Host)
 	} else {
-		r.Code, err = venue.ParseCode(b.Code)
+		r.Code, err = venue.ParseCode(text)
 	}
 	if err != nil {
-		r.Code = "" // resolved like any unknown code: the same answer in the same time
+		// An old code, or none: then "" is resolved like any unknown one, with the
+		// same answer in the same time.
+		if r.Code, err = h.OldCodes.Old(ctx, text); err != nil {
+			return r, err
+		}
 	}
 	var ok bool
 	if r.Direction, ok = directions[b.Direction]; !ok {

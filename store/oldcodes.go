@@ -5,8 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"fmt"
-	"time"
+	"strings"
 
 	"github.com/venuecode/venuecode/venue"
 )
@@ -28,7 +27,7 @@ func oldCodeID(payload string) string {
 // payload that is none of these costs what an unknown code costs.
 func (r *Registry) Old(ctx context.Context, payload string) (venue.Code, error) {
 	id := absentKey
-	if payload != "" && len(payload) <= MaxPayload {
+	if payload = strings.TrimSpace(payload); payload != "" && len(payload) <= MaxPayload {
 		id = oldCodeID(payload)
 	}
 	if code, ok := r.old.Get(id); ok {
@@ -55,17 +54,30 @@ func (r *Registry) Payload(ctx context.Context, door venue.Code) (string, error)
 	return rows[0].Value.Payload, nil
 }
 
-// KeepOld has an old code resolve to a door for ever. venue.ErrExists if it is
-// another door's already.
-func (r *Register) KeepOld(ctx context.Context, payload string, door venue.Code, at time.Time) error {
+// KeepOld has an old code resolve to a door for ever, and answers to which: the
+// one that it has already, or else code.
+func (r *Register) KeepOld(ctx context.Context, payload string, code venue.Code) (venue.Code, error) {
 	id := oldCodeID(payload)
-	added, err := insert(ctx, r.reg.oldCodes, id, OldCodeRow{Door: string(door), Payload: payload, At: at})
+	added, err := insert(ctx, r.reg.oldCodes, id, OldCodeRow{Door: string(code), Payload: payload, At: venue.Millis(r.clock.Now())})
 	if err != nil || added {
-		return err
+		return code, err
 	}
 	row, err := r.reg.oldCodes.Get(ctx, id)
-	if err == nil && row.Value.Door != string(door) {
-		err = fmt.Errorf("old code: %w", venue.ErrExists)
+	return venue.Code(row.Value.Door), err
+}
+
+// HasDoor tells whether there is a door of a code, in use or not.
+func (r *Register) HasDoor(ctx context.Context, code venue.Code) (bool, error) {
+	_, err := r.reg.doors.Get(ctx, string(code))
+	if errors.Is(err, venue.ErrNotFound) {
+		return false, nil
 	}
+	return err == nil, err
+}
+
+// KeepStaff puts somebody of whom only the blind index is known on a unit's
+// roster.
+func (r *Register) KeepStaff(ctx context.Context, unit venue.UnitID, blind string) error {
+	_, err := insert(ctx, r.rosters, string(unit)+":"+blind, RosterRow{Unit: string(unit), At: venue.Millis(r.clock.Now())})
 	return err
 }

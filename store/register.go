@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/venuecode/venuecode/venue"
@@ -230,12 +231,12 @@ func insert[T any](ctx context.Context, c Collection[T], id string, v T) (added 
 // claim takes a name for an id, and answers whose it is.
 func (r *Register) claim(ctx context.Context, name, id string) (string, error) {
 	for {
+		row, err := r.names.Get(ctx, name) // a name that is taken costs no write
+		if !errors.Is(err, venue.ErrNotFound) {
+			return row.Value.ID, err
+		}
 		if added, err := insert(ctx, r.names, name, RegisterNameRow{id}); err != nil || added {
 			return id, err
-		}
-		row, err := r.names.Get(ctx, name)
-		if !errors.Is(err, venue.ErrNotFound) { // given up between the two
-			return row.Value.ID, err
 		}
 	}
 }
@@ -266,6 +267,38 @@ func venueName(v venue.Venue) string {
 	return fmt.Sprintf("venue:%s:%s\x1f%s\x1f%s", v.Unit, v.Name, v.Zone, v.Plate)
 }
 
+// UnitsNamed lists the units of a name, but for those that another stands for.
+func (r *Register) UnitsNamed(ctx context.Context, name string) ([]venue.Unit, error) {
+	units, err := values(r.reg.units.All(ctx, Query{Index: "name", Equal: []any{name}}))
+	return slices.DeleteFunc(units, venue.Unit.Closed), err
+}
+
+// DivisionNamed finds the division whose territory has a name; venue.ErrNotFound
+// if there is none, or more than one.
+func (r *Register) DivisionNamed(ctx context.Context, name string) (found venue.Division, err error) {
+	for row, err := range r.reg.territories.Find(ctx, Query{}) {
+		switch {
+		case err != nil:
+			return "", err
+		case row.Value.Name != name:
+		case found != "":
+			return "", fmt.Errorf("two divisions of a name: %w", venue.ErrNotFound)
+		default:
+			found = row.Value.Division
+		}
+	}
+	if found == "" {
+		return "", fmt.Errorf("division: %w", venue.ErrNotFound)
+	}
+	return found, nil
+}
+
+// VenueOf finds a unit's venue by its name; venue.ErrNotFound.
+func (r *Register) VenueOf(ctx context.Context, unit venue.UnitID, name string) (venue.VenueID, error) {
+	row, err := r.names.Get(ctx, venueName(venue.Venue{Unit: unit, Name: name}))
+	return venue.VenueID(row.Value.ID), err
+}
+
 // UnitOf finds the unit of a USCC, or the one that stands for it.
 func (r *Register) UnitOf(ctx context.Context, uscc venue.USCC) (venue.Unit, error) {
 	row, err := r.names.Get(ctx, "uscc:"+cmp.Or(string(uscc), absentKey))
@@ -286,41 +319,38 @@ func (r *Register) standing(ctx context.Context, id venue.UnitID) (venue.Unit, e
 	}
 }
 
+// ClaimUnit takes a unit's name in the register for it and answers with the id
+// under which it is, or will be.
+func (r *Register) ClaimUnit(ctx context.Context, u venue.Unit) (venue.UnitID, error) {
+	holder, err := r.claim(ctx, unitName(u), string(u.ID))
+	return venue.UnitID(holder), err
+}
+
 // EnterUnit writes a unit under its id, once: run again it completes. The unit
 // that has its USCC, or its name in the division, is used as it is; known tells
 // so, and id whose it is.
 func (r *Register) EnterUnit(ctx context.Context, u venue.Unit, contact registry.Person, by registry.Who) (id venue.UnitID, known bool, err error) {
-	holder, err := r.claim(ctx, unitName(u), string(u.ID))
-	if err != nil {
+	if id, err = r.ClaimUnit(ctx, u); err != nil {
 		return "", false, err
 	}
-	id = venue.UnitID(holder)
-	switch there, err := r.standing(ctx, id); {
-	case err == nil:
-		return there.ID, true, nil
-	case !errors.Is(err, venue.ErrNotFound):
-		return "", false, err
+	if id != u.ID {
+		switch there, err := r.standing(ctx, id); {
+		case err == nil:
+			return there.ID, true, nil
+		case !errors.Is(err, venue.ErrNotFound):
+			return "", false, err
+		}
 	}
 	u.ID = id
-	if err := r.reach(ctx, "unit:"+holder, registry.Person{}, contact); err != nil {
+	if err := r.ReachUnit(ctx, id, contact); err != nil {
 		return "", false, err
 	}
-	if err := r.entered(ctx, registry.Change{Act: registry.ActEnter, By: by, Unit: &u, Of: id}); err != nil {
+	c := registry.Change{Act: registry.ActEnter, By: by, At: venue.Millis(r.clock.Now()), Unit: &u, Of: id}
+	if _, err := insert(ctx, r.changes, changeID("unit:"+string(id), 0), ChangeRow{Change: c, Of: string(id), At: c.At}); err != nil {
 		return "", false, err
 	}
-	added, err := insert(ctx, r.reg.units, holder, u)
+	added, err := insert(ctx, r.reg.units, string(id), u)
 	return id, !added && err == nil, err
-}
-
-// entered is the first line of a history.
-func (r *Register) entered(ctx context.Context, c registry.Change) error {
-	c.At = venue.Millis(r.clock.Now())
-	key := "unit:" + owner(c)
-	if c.Venue != nil {
-		key = "venue:" + owner(c)
-	}
-	_, err := insert(ctx, r.changes, changeID(key, 0), ChangeRow{Change: c, Of: string(c.Of), At: c.At})
-	return err
 }
 
 // Enter writes an entry; see registry.Book.
@@ -349,49 +379,69 @@ func (r *Register) Enter(ctx context.Context, e registry.Entry, m registry.Made,
 	if unit.Pending() {
 		e.Venue.Status = venue.StatusPending
 	}
-	known, err := r.EnterVenue(ctx, e.Venue, e.Doors, m.Codes, by)
-	if err == nil && known != m.Venue {
+	holder, _, err := r.EnterVenue(ctx, e, m.Codes, by)
+	if err == nil && holder != m.Venue {
 		err = fmt.Errorf("venue of the unit: %w", venue.ErrExists)
-	}
-	if err == nil && e.Venue.Status == venue.StatusPending { // proof may have come meanwhile
-		if unit, err = r.Unit(ctx, unit.ID); err == nil && !unit.Pending() {
-			err = r.wake(ctx, m.Venue, by)
-		}
-	}
-	if err == nil {
-		err = r.Reach(ctx, m.Venue, e.Applicant, e.Manager)
 	}
 	return m, errors.Join(err, r.reg.changed(ctx))
 }
 
-// EnterVenue writes a venue of a unit that is there, with its doors under the
-// codes, once: run again it completes. The answer is the id of the venue that
-// has the name, if it is another's then nothing is written. The caller tells the
-// other processes (Entered).
-func (r *Register) EnterVenue(ctx context.Context, v venue.Venue, doors []string, codes []venue.Code, by registry.Who) (venue.VenueID, error) {
+// ClaimVenue takes a venue's name in the register for it and answers with the id
+// under which it is, or will be.
+func (r *Register) ClaimVenue(ctx context.Context, v venue.Venue) (venue.VenueID, error) {
 	holder, err := r.claim(ctx, venueName(v), string(v.ID))
-	if err != nil || holder != string(v.ID) {
-		return venue.VenueID(holder), err
+	return venue.VenueID(holder), err
+}
+
+// EnterVenue writes an entry's venue, whose unit is there, with its doors under
+// the codes, once. One that has the name already is used as it is; known tells
+// so, and id which it is. What was cut off while it was written is completed, as
+// it was meant then. The caller tells the other processes (Entered).
+func (r *Register) EnterVenue(ctx context.Context, e registry.Entry, codes []venue.Code, by registry.Who) (id venue.VenueID, known bool, err error) {
+	v := e.Venue
+	if id, err = r.ClaimVenue(ctx, v); err != nil {
+		return "", false, err
 	}
-	at := venue.Millis(r.clock.Now())
-	c := registry.Change{Act: registry.ActEnter, By: by, Venue: &v, Of: v.Unit}
-	for i, name := range doors {
-		c.Doors = append(c.Doors, venue.Door{Code: codes[i], Venue: v.ID, Unit: v.Unit, Name: name, Status: venue.StatusActive})
+	if id != v.ID {
+		if _, err := r.reg.venues.Get(ctx, string(id)); !errors.Is(err, venue.ErrNotFound) {
+			return id, true, err
+		}
+		v.ID = id
 	}
-	if err := r.entered(ctx, c); err != nil {
-		return v.ID, err
+	if err := r.Reach(ctx, id, e.Applicant, e.Manager); err != nil {
+		return id, false, err
+	}
+	c := registry.Change{Act: registry.ActEnter, By: by, At: venue.Millis(r.clock.Now()), Venue: &v, Of: v.Unit}
+	for i, name := range e.Doors {
+		c.Doors = append(c.Doors, venue.Door{Code: codes[i], Venue: id, Unit: v.Unit, Name: name, Status: venue.StatusActive})
+	}
+	first := changeID("venue:"+string(id), 0)
+	if added, err := insert(ctx, r.changes, first, ChangeRow{Change: c, Of: string(c.Of), At: c.At}); err != nil {
+		return id, false, err
+	} else if !added {
+		row, err := r.changes.Get(ctx, first)
+		if err != nil {
+			return id, false, err
+		}
+		c = row.Value.Change
 	}
 	for _, d := range c.Doors {
-		tenure := venue.Tenure{Door: d.Code, Unit: d.Unit, Since: at}
+		tenure := venue.Tenure{Door: d.Code, Unit: d.Unit, Since: c.At}
 		if _, err := insert(ctx, r.reg.tenures, string(d.Code)+":first", tenure); err != nil {
-			return v.ID, err
+			return id, false, err
 		}
 		if _, err := insert(ctx, r.reg.doors, string(d.Code), d); err != nil {
-			return v.ID, err
+			return id, false, err
 		}
 	}
-	_, err = insert(ctx, r.reg.venues, string(v.ID), v)
-	return v.ID, err
+	if _, err := insert(ctx, r.reg.venues, string(id), *c.Venue); err != nil || c.Venue.Status != venue.StatusPending {
+		return id, false, err
+	}
+	unit, err := r.Unit(ctx, v.Unit)
+	if err == nil && !unit.Pending() { // its proof came while this was written
+		err = r.wake(ctx, id, by)
+	}
+	return id, false, err
 }
 
 // Entered tells every process what EnterUnit and EnterVenue have written.
@@ -415,6 +465,52 @@ func (r *Register) Place(ctx context.Context, id venue.VenueID) (registry.Place,
 // Reach keeps whom to reach about a venue; see registry.Book.
 func (r *Register) Reach(ctx context.Context, id venue.VenueID, applicant, manager registry.Person) error {
 	return r.reach(ctx, "venue:"+string(id), applicant, manager)
+}
+
+// ReachUnit keeps whom to reach about a unit.
+func (r *Register) ReachUnit(ctx context.Context, id venue.UnitID, contact registry.Person) error {
+	return r.reach(ctx, "unit:"+string(id), registry.Person{}, contact)
+}
+
+// Reached opens whom to reach about a venue; zero where nobody is known. Whoever
+// shows it writes the audit entry.
+func (r *Register) Reached(ctx context.Context, id venue.VenueID) (applicant, manager registry.Person, err error) {
+	return r.reached(ctx, "venue:"+string(id))
+}
+
+// ReachedUnit opens whom to reach about a unit.
+func (r *Register) ReachedUnit(ctx context.Context, id venue.UnitID) (registry.Person, error) {
+	_, contact, err := r.reached(ctx, "unit:"+string(id))
+	return contact, err
+}
+
+func (r *Register) reached(ctx context.Context, id string) (applicant, manager registry.Person, err error) {
+	row, err := r.contacts.Get(ctx, id)
+	if errors.Is(err, venue.ErrNotFound) {
+		return applicant, manager, nil
+	}
+	open := func(use string, sealed []byte) (p registry.Person) {
+		if err != nil || sealed == nil {
+			return p
+		}
+		plain, e := r.sealer.Open(contactUse+use+id, sealed)
+		var texts [2]string
+		if e == nil {
+			e = json.Unmarshal(plain, &texts)
+		}
+		if e == nil {
+			p.Name, e = venue.ParsePersonName(texts[0])
+		}
+		if e == nil {
+			p.Phone, e = venue.ParsePhone(texts[1])
+		}
+		if e != nil {
+			err = errors.New("contact can not be opened") // json quotes what it could not read
+		}
+		return p
+	}
+	applicant, manager = open("applicant/", row.Value.Applicant), open("manager/", row.Value.Manager)
+	return applicant, manager, err
 }
 
 func (r *Register) reach(ctx context.Context, id string, applicant, manager registry.Person) error {

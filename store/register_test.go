@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
@@ -107,7 +107,6 @@ var (
 )
 
 const (
-	goodUSCC  = "91410482MA9F0000X0" // replaced by usccs
 	applicant = "欧阳丹砂"
 	manager   = "司马青黛"
 )
@@ -175,5 +174,206 @@ func everything(t storetest.TB, e store.Engine) []byte {
 	return all.Bytes()
 }
 
-var _ = rapid.Check
-var _ = strings.Contains
+// do runs an act whose process may end at a write, and runs it again after a
+// restart until it comes to its end.
+func (b *bureau) do(t *rapid.T, act func() error) error {
+	ctx := context.Background()
+	b.engine.torn = rapid.Bool().Draw(t, "torn")
+	b.engine.left.Store(int64(rapid.IntRange(1, 25).Draw(t, "crash")))
+	err := act()
+	b.engine.calm()
+	if errors.Is(err, errCrashed) {
+		b.registry = store.NewRegistry(b.engine, b.clock)
+		b.register = store.NewRegister(b.engine, b.registry, xored{}, b.clock)
+		b.Applications, b.Book, b.Blanks = b.register, b.register, b.register
+		if rapid.Bool().Draw(t, "settled first") {
+			if _, err := b.Settle(ctx); err != nil {
+				t.Fatalf("settle: %v", err)
+			}
+		}
+		err = act()
+	}
+	return err
+}
+
+// TestNoCodeIsLostWhereverTheProcessEnds does what officers do to a small
+// register, with a crash at any write.
+func TestNoCodeIsLostWhereverTheProcessEnds(t *testing.T) {
+	ctx := context.Background()
+	engine := openStore(t)
+	n := 0
+	rapid.Check(t, func(t *rapid.T) {
+		b := newBureau(t, engine)
+		var venues []venue.VenueID
+		var units []venue.UnitID
+		dead := map[venue.Code]bool{} // closed by somebody
+		codes := map[venue.Code]bool{}
+		some := func(what string) venue.VenueID { return rapid.SampledFrom(venues).Draw(t, what) }
+		doorOf := func(id venue.VenueID) venue.Code {
+			p, err := b.register.Place(ctx, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			choice := []venue.Code{""}
+			for _, d := range p.Doors {
+				choice = append(choice, d.Code)
+			}
+			return rapid.SampledFrom(choice).Draw(t, "door")
+		}
+		for range rapid.IntRange(3, 14).Draw(t, "acts") {
+			b.clock.advance(rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "later"))
+			act := rapid.SampledFrom([]string{"apply", "apply", "add", "rename", "suspend", "resume", "close", "transfer", "merge", "merge units", "activate"}).Draw(t, "act")
+			if len(venues) < 2 {
+				act = "apply"
+			}
+			var err error
+			switch act {
+			case "apply":
+				n++
+				f := form(n)
+				if len(units) > 0 && rapid.Bool().Draw(t, "of a known unit") {
+					u, err := b.register.Unit(ctx, rapid.SampledFrom(units).Draw(t, "unit"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					f.USCC = string(u.USCC)
+				}
+				id := fmt.Sprint("a", n)
+				err = b.do(t, func() error {
+					if _, faults, err := b.Submit(ctx, id, f, fromForm); err != nil || len(faults) > 0 {
+						return errors.Join(err, join(faults))
+					}
+					_, err := b.Approve(ctx, id, officer, false)
+					return err
+				})
+				a, readErr := b.register.Application(ctx, id)
+				if err != nil || readErr != nil || a.State != registry.StateApproved {
+					t.Fatalf("application: %v %v %v", a.State, err, readErr)
+				}
+				venues, units = append(venues, a.Made.Venue), append(units, a.Made.Unit)
+			case "add":
+				id, name := some("venue"), fmt.Sprint("门", rapid.IntRange(0, 3).Draw(t, "name"))
+				err = b.do(t, func() error { _, err := b.AddDoor(ctx, id, name, officer); return err })
+			case "rename":
+				id := some("venue")
+				code, name := doorOf(id), fmt.Sprint("门", rapid.IntRange(0, 3).Draw(t, "name"))
+				err = b.do(t, func() error { _, err := b.RenameDoor(ctx, id, code, name, officer); return err })
+			case "suspend", "resume", "close":
+				id := some("venue")
+				code := doorOf(id)
+				do := map[string]func(context.Context, venue.VenueID, venue.Code, registry.Who) (registry.Change, error){"suspend": b.Suspend, "resume": b.Resume, "close": b.Close}[act]
+				p, _ := b.register.Place(ctx, id)
+				if err = b.do(t, func() error { _, err := do(ctx, id, code, officer); return err }); act == "close" && refusedOr(err) {
+					for _, d := range p.Doors {
+						now, _ := b.register.Place(ctx, id)
+						i := slices.IndexFunc(now.Doors, func(o venue.Door) bool { return o.Code == d.Code })
+						dead[d.Code] = dead[d.Code] || i >= 0 && (now.Doors[i].Status == venue.StatusClosed || now.Venue.Status == venue.StatusClosed && now.Venue.Into == "")
+					}
+				}
+			case "transfer":
+				id, to := some("venue"), rapid.SampledFrom(units).Draw(t, "to")
+				err = b.do(t, func() error { _, err := b.Transfer(ctx, id, to, officer); return err })
+			case "merge":
+				from, into := some("from"), some("into")
+				err = b.do(t, func() error { _, err := b.Merge(ctx, from, into, officer); return err })
+			case "merge units":
+				from, into := rapid.SampledFrom(units).Draw(t, "from"), rapid.SampledFrom(units).Draw(t, "into")
+				err = b.do(t, func() error { _, err := b.MergeUnits(ctx, from, into, officer); return err })
+			case "activate":
+				id := some("venue")
+				n++
+				batch := fmt.Sprint("b", n)
+				err = b.do(t, func() error {
+					printed, err := b.Print(ctx, batch, "419981001", 2, officer)
+					if err == nil {
+						_, err = b.Activate(ctx, printed.Codes[0], id, "备用门", officer)
+					}
+					return err
+				})
+			}
+			var refused *registry.Refused
+			if err != nil && !errors.As(err, &refused) && !errors.Is(err, venue.ErrExists) && !errors.Is(err, venue.ErrNotFound) {
+				t.Fatalf("%s: %v", act, err)
+			}
+		}
+		if _, err := b.Settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+		b.check(t, venues, codes, dead)
+	})
+}
+
+func refusedOr(err error) bool {
+	var refused *registry.Refused
+	return err == nil || errors.As(err, &refused)
+}
+
+func join(faults registry.Faults) (err error) {
+	for _, f := range faults {
+		err = errors.Join(err, f)
+	}
+	return err
+}
+
+// check holds a register that nobody is at against its rules.
+func (b *bureau) check(t *rapid.T, venues []venue.VenueID, codes, dead map[venue.Code]bool) {
+	ctx := context.Background()
+	if rows, err := store.NewCollection[store.ChangeRow](b.engine, store.ChangeRows).All(ctx, store.Query{Index: "open", Equal: []any{true}}); err != nil || len(rows) > 0 {
+		t.Fatalf("%d changes are not carried out, %v", len(rows), err)
+	}
+	if ids, err := b.register.Unmade(ctx); err != nil || len(ids) > 0 {
+		t.Fatalf("not made: %v, %v", ids, err)
+	}
+	open := map[venue.Code][]venue.UnitID{}
+	for row, err := range store.NewCollection[venue.Tenure](b.engine, store.Tenures).Find(ctx, store.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.Value.Until.IsZero() {
+			open[row.Value.Door] = append(open[row.Value.Door], row.Value.Unit)
+		}
+	}
+	mine := map[venue.VenueID]bool{}
+	changes := store.NewCollection[store.ChangeRow](b.engine, store.ChangeRows)
+	for _, id := range venues {
+		mine[id] = true
+		p, err := b.register.Place(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Venue.Into != "" && len(p.Doors) > 0 {
+			t.Fatalf("a merged venue has %d doors", len(p.Doors))
+		}
+		for n := range p.Venue.Changes + 1 {
+			row, err := changes.Get(ctx, fmt.Sprintf("venue:%s:%010d", id, n))
+			if err != nil || row.Value.Change.Number != n {
+				t.Fatalf("change %d of %d: %v", n, p.Venue.Changes, err)
+			}
+			for _, d := range row.Value.Change.Doors {
+				codes[d.Code] = true
+			}
+		}
+	}
+	for code := range codes {
+		p, err := b.registry.Place(ctx, code)
+		if err != nil {
+			t.Fatalf("a door is gone: %v", err)
+		}
+		if p.Venue.Into != "" || !mine[p.Venue.ID] || p.Door.Unit != p.Venue.Unit && p.Venue.Status != venue.StatusClosed {
+			t.Fatalf("the door is %+v at %+v", p.Door, p.Venue)
+		}
+		if got := open[code]; len(got) != 1 || got[0] != p.Door.Unit {
+			t.Fatalf("a door of %s has the tenures of %v", p.Door.Unit, got)
+		}
+		closed := p.Door.Status == venue.StatusClosed || p.Venue.Status == venue.StatusClosed
+		if closed && !dead[code] {
+			t.Fatalf("a code died that nobody closed: %+v at %+v", p.Door, p.Venue)
+		}
+		if _, err := b.registry.Resolve(ctx, code); (err == nil) != (p.Door.Status.Scannable() && p.Venue.Status.Scannable()) {
+			t.Fatalf("%+v at %+v: %v", p.Door, p.Venue, err)
+		}
+		if u, err := b.register.Unit(ctx, p.Door.Unit); err != nil || u.Closed() && !closed {
+			t.Fatalf("the door's unit is %+v, %v", u, err)
+		}
+	}
+}

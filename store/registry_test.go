@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"iter"
@@ -208,13 +210,26 @@ func TestCodesThatMayNotBeScannedAreAlike(t *testing.T) {
 	}
 	in.Doors = append(in.Doors, venue.Door{Code: "no-venue", Venue: "gone", Unit: "u1", Name: "b", Status: venue.StatusActive})
 	put(t, r, in)
+	old := store.NewCollection[store.OldCodeRow](e, store.OldCodes)
 	cost := func(code venue.Code) (int64, error) {
 		_, err := r.Resolve(ctx, code)
 		before := e.gets.Load()
 		_, err = r.Resolve(ctx, code)
 		return e.gets.Load() - before, err
 	}
-	want, err := cost("")
+	costOld := func(payload string) (n int64, err error) {
+		for range 2 {
+			before := e.gets.Load()
+			code, oldErr := r.Old(ctx, payload)
+			if oldErr != nil {
+				return 0, oldErr
+			}
+			_, err = r.Resolve(ctx, code)
+			n = e.gets.Load() - before
+		}
+		return n, err
+	}
+	want, err := costOld("")
 	if !errors.Is(err, venue.ErrNotFound) {
 		t.Fatalf("a malformed code: %v", err)
 	}
@@ -224,6 +239,20 @@ func TestCodesThatMayNotBeScannedAreAlike(t *testing.T) {
 	} {
 		if n, err := cost(code); !errors.Is(err, venue.ErrNotFound) || n != want {
 			t.Errorf("%s: %v after %d reads; want ErrNotFound after %d, as a malformed one", code, err, n, want)
+		}
+	}
+	for payload, code := range map[string]venue.Code{
+		"https://csm.example.com/q?id=1": "", "10001": "", strings.Repeat("x", store.MaxPayload+1): "",
+		`{"id":"closed"}`: "door-closed", "https://csm.example.com/q?id=2": "venue-suspended",
+	} {
+		if code != "" {
+			sum := sha256.Sum256([]byte(payload))
+			if err := old.Insert(ctx, base64.RawURLEncoding.EncodeToString(sum[:]), store.OldCodeRow{Door: string(code), Payload: payload}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := costOld(payload); !errors.Is(err, venue.ErrNotFound) || n != want {
+			t.Errorf("old code of %q: %v after %d reads; want ErrNotFound after %d", code, err, n, want)
 		}
 	}
 	for _, code := range []venue.Code{"venue-active", "venue-incomplete", "door-active", "door-incomplete"} {

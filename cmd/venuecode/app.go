@@ -329,7 +329,7 @@ func (a *app) residents(check *checkin.Service, p platforms, ended *store.Revoca
 	c := a.config
 	h := &miniapp.Handler{
 		Platforms: map[string]miniapp.Platform{}, Tokens: a.vault, Ended: ended, People: a.people, Retention: persons,
-		Checkin: check, Doors: a.registry, Places: a.registry, Trail: a.trail, Clock: a.clock,
+		Checkin: check, Doors: a.registry, Places: a.registry, OldCodes: a.registry, Trail: a.trail, Clock: a.clock,
 		Host: c.Host, Reply: c.Scan.Reply,
 		Consent: c.Consent.Version, ConsentText: c.Consent.Text, Operator: c.Consent.Operator, Contact: c.Consent.Contact,
 		DomainChecks: c.DomainChecks, NoOp: c.Test,

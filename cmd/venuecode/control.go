@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/venuecode/venuecode/internal/city"
+	"github.com/venuecode/venuecode/sheet"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
@@ -58,7 +59,11 @@ var tools = map[string]tool{
 	"sunset-begin":       sunsetBeginTool,
 	"sunset-stop":        sunsetStopTool,
 	"certificates":       certificatesTool,
+	"import":             importTool,
 }
+
+// maxQuestion is the most bytes of a question: a whole sheet in base64.
+const maxQuestion = sheet.MaxSize*4/3 + 64<<10
 
 // line is what travels back: progress, then an answer or an error.
 type line struct {
@@ -118,7 +123,7 @@ func answerTool(w http.ResponseWriter, r *http.Request, a *app, t tool) {
 			f.Flush()
 		}
 	}
-	question, err := io.ReadAll(io.LimitReader(r.Body, 32<<20))
+	question, err := io.ReadAll(io.LimitReader(r.Body, maxQuestion))
 	var answer any
 	if err == nil {
 		answer, err = t(r.Context(), a, question, func(text string) { send(line{Progress: text}) })

@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string) int {
 		RunE:          oneOf,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitError{exitUsage, err} })
-	root.AddCommand(demoCommand(), serveCommand(), loadCommand(), backupCommand(), restoreCommand(), verifyCommand(), migrateCommand(), bindCodeCommand(), correctionCommand(), auditCommand(), accountsCommand(), keysCommand(), processesCommand(), purgeCommand(), sunsetCommand(), certificateCommand(), configCommand(), benchCommand())
+	root.AddCommand(demoCommand(), serveCommand(), loadCommand(), importCommand(), backupCommand(), restoreCommand(), verifyCommand(), migrateCommand(), bindCodeCommand(), correctionCommand(), auditCommand(), accountsCommand(), keysCommand(), processesCommand(), purgeCommand(), sunsetCommand(), certificateCommand(), configCommand(), benchCommand())
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

@@ -93,7 +93,7 @@ func phones(o *out) {
 	letting, ended := w.letting()
 	h := &miniapp.Handler{
 		Platforms: map[string]miniapp.Platform{"wechat": apps{}}, Tokens: w.vault, Ended: ended, People: w.people, Retention: letting,
-		Places: w.registry, Trail: w.trail, Checkin: checkins(w), Doors: w.registry, Clock: clock,
+		Places: w.registry, OldCodes: w.registry, Trail: w.trail, Checkin: checkins(w), Doors: w.registry, Clock: clock,
 		Host: "code.example.org", Reply: 5 * time.Second, Consent: "1", ConsentText: "告知书", Operator: "指挥部", Contact: "12345",
 		Notification: func(url.Values) error { return &venue.Invalid{Field: "notification", Reason: "sign"} },
 	}

@@ -172,6 +172,20 @@ func (f Form) CheckUnit() (u venue.Unit, proof bool, faults Faults) {
 	return u, proof, c.faults
 }
 
+// CheckVenue makes an entry of the form's venue, doors and manager; whose it is
+// is not looked at. A place left blank is the caller's to fill in.
+func (f Form) CheckVenue() (Entry, Faults) {
+	var c checking
+	e := Entry{Doors: c.doors(f.Doors)}
+	c.venue(f, &e)
+	e.Manager = c.person("manager", f.ManagerName, f.ManagerPhone)
+	return e, c.faults
+}
+
+// NotInGroup is why nobody expects a number of a new unit: it comes to report
+// once an official puts it into a group.
+const NotInGroup = "尚未编入上报群"
+
 func (c *checking) unit(f Form) venue.Unit {
 	return venue.Unit{
 		Name:      c.title("unit_name", f.UnitName, true, nameMin, nameMax),
@@ -179,8 +193,8 @@ func (c *checking) unit(f Form) venue.Unit {
 		Division:  read(c, "division", f.Division, true, parseDivision),
 		Sectors:   c.sectors(f.Sectors),
 		Headcount: read(c, "headcount", f.Headcount, false, parseHeadcount),
-		Duty:      venue.DutyReports,
-		Status:    venue.StatusActive,
+		Duty:      venue.DutyExempt, DutyReason: NotInGroup,
+		Status: venue.StatusActive,
 	}
 }
 

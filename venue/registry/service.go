@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/venuecode/venuecode/venue"
@@ -286,30 +285,21 @@ func (s *Service) Settle(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// Correct mends a venue by a form: what is filled in about the unit is not
-// looked at. An incomplete one is in use once the form is whole.
+// Correct mends a venue by a form, whose unit and doors are not looked at.
 func (s *Service) Correct(ctx context.Context, id venue.VenueID, f Form, by Who) (Change, Faults, error) {
-	f.UnitName, f.USCC, f.UnitKind, f.ParentUSCC, f.Sectors, f.Headcount = "", "", "", "", "", ""
-	e, faults := f.Check()
-	faults = without(faults, "unit_name", "uscc", "division", "doors")
-	if f.Place == "" && f.Division == "" {
+	f.Doors = []string{"-"} // it has its own
+	e, faults := f.CheckVenue()
+	if blank(f.Place) {
 		faults = append(faults, &venue.Invalid{Field: "place", Reason: ReasonRequired})
 	}
 	if len(faults) > 0 {
 		return Change{}, faults, nil
 	}
+	if err := s.Book.Reach(ctx, id, Person{}, e.Manager); err != nil {
+		return Change{}, nil, err
+	}
 	c, err := s.Book.Change(ctx, id, by, func(p Place) (Change, error) { return p.Correct(e.Venue) })
 	return c, nil, err
-}
-
-// without leaves out the faults of fields that are not asked for.
-func without(faults Faults, fields ...string) (rest Faults) {
-	for _, f := range faults {
-		if !strings.Contains(" "+strings.Join(fields, " ")+" ", " "+f.Field+" ") {
-			rest = append(rest, f)
-		}
-	}
-	return rest
 }
 
 // CorrectUnit mends a unit by the unit's part of a form.

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/venuecode/venuecode/intake"
+	"github.com/venuecode/venuecode/sheet"
+	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+type importFlags struct {
+	toolFlags
+	check, partial   bool
+	errors, template string
+}
+
+// importShort says what each kind of file is.
+var importShort = map[string]string{
+	"units":  "Units (单位), found again by their USCC",
+	"venues": "Venues of registered units, with their doors (场所、出入口)",
+	"legacy": "Codes of a former system, which go on working (原码)",
+	"roster": "Who belongs to a unit; only blind indexes are kept (名册)",
+}
+
+func importCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "import", Args: cobra.ArbitraryArgs, RunE: oneOf,
+		Short: "Take a register from an .xlsx or .csv file",
+		Long: "Take a register from an .xlsx or .csv file (UTF-8 or GB18030). A file with a bad\n" +
+			"row imports nothing unless --partial. What is registered already stays as it is:\n" +
+			"the same file again adds nothing, and completes an import that was cut off.",
+	}
+	for _, kind := range intake.Kinds {
+		c.AddCommand(importKindCommand(kind))
+	}
+	return c
+}
+
+func importKindCommand(kind intake.Kind) *cobra.Command {
+	var f importFlags
+	var headings []string
+	for _, column := range kind.Layout.Columns {
+		h := column.Heading
+		if column.Required {
+			h += " *"
+		}
+		headings = append(headings, h)
+	}
+	c := &cobra.Command{
+		Use:   kind.Name + " FILE",
+		Short: importShort[kind.Name],
+		Long:  importShort[kind.Name] + ".\n\nHeadings, in any order, * required:\n  " + strings.Join(headings, "\n  "),
+		Args: usage(func(c *cobra.Command, args []string) error {
+			if f.template != "" {
+				return cobra.NoArgs(c, args)
+			}
+			return cobra.ExactArgs(1)(c, args)
+		}),
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.template != "" {
+				return writeSheet(f.template, kind.Layout.Template)
+			}
+			return f.run(c, kind, args[0])
+		},
+	}
+	f.add(c)
+	c.Flags().BoolVar(&f.check, "check", false, "look at each row by itself and import nothing; needs no memory")
+	c.Flags().BoolVar(&f.partial, "partial", false, "import the good rows of a file that has bad ones")
+	c.Flags().StringVar(&f.errors, "errors", "", "write the bad rows with what is wrong to a new .xlsx file, to be mended and sent again")
+	c.Flags().StringVar(&f.template, "template", "", "write an empty sheet with these headings to a new .xlsx file, and no more")
+	return c
+}
+
+// importQuestion is an import as it goes through the socket.
+type importQuestion struct {
+	Kind    string `json:"kind"`
+	File    []byte `json:"file"`
+	Partial bool   `json:"partial"`
+}
+
+func (f *importFlags) run(c *cobra.Command, kind intake.Kind, name string) error {
+	file, err := readSheet(name)
+	if err != nil {
+		return err
+	}
+	var result intake.Result
+	var answer json.RawMessage
+	if f.check {
+		o := intake.Options{Today: venue.DayOf(machine.Now())}
+		if result, err = intake.Take(c.Context(), kind, bytes.NewReader(file), int64(len(file)), nil, o); err == nil {
+			answer, err = json.Marshal(result)
+		}
+		err = inWords(err)
+	} else {
+		answer, err = f.ask(c, "import", importQuestion{kind.Name, file, f.partial}, &result)
+	}
+	if err != nil {
+		return err
+	}
+	f.print(c, answer, func() string { return importSentence(result, f) })
+	if f.errors != "" && result.Bad > 0 {
+		if err := writeSheet(f.errors, func(w io.Writer) error {
+			return intake.Problems(w, kind, bytes.NewReader(file), int64(len(file)), result)
+		}); err != nil {
+			return err
+		}
+	}
+	switch {
+	case result.Bad == 0:
+		return nil
+	case f.partial && !f.check && result.Bad < result.Rows:
+		return exitError{exitPartly, fmt.Errorf("%d of %d rows were not imported", result.Bad, result.Rows)}
+	}
+	return fmt.Errorf("%d of %d rows are bad; nothing was imported", result.Bad, result.Rows)
+}
+
+// shownProblems are listed on a terminal; --json and --errors have them all.
+const shownProblems = 20
+
+func importSentence(r intake.Result, f *importFlags) string {
+	var b strings.Builder
+	for i, p := range r.Errors {
+		if i == shownProblems {
+			fmt.Fprintf(&b, "… and %d more; --errors FILE.xlsx or --json has them all\n", len(r.Errors)-i)
+			break
+		}
+		fmt.Fprintf(&b, "第 %d 行 %s：%s\n", p.Row, p.Field, p.Message)
+	}
+	fmt.Fprintf(&b, "%d rows: %d good, %d wait for register proof, %d bad", r.Rows, r.OK, r.Proof, r.Bad)
+	if f.check {
+		b.WriteString("; checked only")
+	}
+	return b.String()
+}
+
+// readSheet reads a file that is not larger than any that would be taken.
+func readSheet(name string) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, sheet.MaxSize+1))
+	if err == nil && len(b) > sheet.MaxSize {
+		err = fmt.Errorf("%s is larger than %d MB", name, sheet.MaxSize>>20)
+	}
+	return b, err
+}
+
+// writeSheet makes a workbook and writes it to a file that must not be there.
+func writeSheet(name string, make func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := make(&b); err != nil {
+		return err
+	}
+	return writeNew(name, 0o600, b.Bytes())
+}
+
+// inWords says why a whole file was refused, for who sent it.
+func inWords(err error) error {
+	if text := sheet.Sentence(err); err != nil && text != "" {
+		return errors.New(text)
+	}
+	return err
+}
+
+func importTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
+	var q importQuestion
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	kind, ok := intake.KindOf(q.Kind)
+	if !ok {
+		return nil, fmt.Errorf("there is no import of %q", q.Kind)
+	}
+	details := map[string]string{"kind": kind.Name, "bytes": strconv.Itoa(len(q.File)), "partial": strconv.FormatBool(q.Partial)}
+	if err := a.record(ctx, "register.import", audit.Object{}, details); err != nil {
+		return nil, err
+	}
+	result, err := intake.Take(ctx, kind, bytes.NewReader(q.File), int64(len(q.File)), a.intake(), intake.Options{
+		By: registry.Who{Account: operator}, Today: venue.DayOf(a.clock.Now()), Partial: q.Partial, Told: nowAndThen(progress),
+	})
+	return result, inWords(err)
+}
+
+// intake is where files are taken into.
+func (a *app) intake() *intake.Desk {
+	return &intake.Desk{Register: a.register, Division: venue.Division(a.config.Division), Blind: a.vault.Blind, Random: random}
+}
+
+// nowAndThen says how far something is, once a second at most.
+func nowAndThen(progress func(string)) func(done, total int) {
+	var mu sync.Mutex
+	said := machine.Now()
+	return func(done, total int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if now := machine.Now(); now.Sub(said) > time.Second {
+			said = now
+			progress(fmt.Sprintf("%d of %d written", done, total))
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package intake
+
+import (
+	"context"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/venuecode/venuecode/venue"
+)
+
+// compose writes a text in NFC, as package venue expects it.
+func compose(s string) string { return norm.NFC.String(s) }
+
+// clean is a name that something is looked for by.
+func clean(s string) string { return strings.TrimSpace(venue.Fold(s)) }
+
+// isName tells a division's name from its code.
+func isName(s string) bool {
+	s = clean(s)
+	return s != "" && !strings.ContainsFunc(s, unicode.IsDigit)
+}
+
+// someDivision stands in a form for one whose name is looked up later.
+const someDivision = "410482"
+
+// division finds a division by the name that its territory has here;
+// venue.ErrNotFound.
+func (d *Desk) division(ctx context.Context, name string) (venue.Division, error) {
+	return d.Register.DivisionNamed(ctx, clean(name))
+}
+
+// unitNamed finds the one unit of a name. The reason is why there is none:
+// registry.ReasonUnknown or reasonSeveral.
+func (d *Desk) unitNamed(ctx context.Context, name string) (id venue.UnitID, reason string, err error) {
+	units, err := d.Register.UnitsNamed(ctx, name)
+	switch {
+	case err != nil:
+		return "", "", err
+	case len(units) == 0:
+		return "", reasonUnknown, nil
+	case len(units) > 1:
+		return "", reasonSeveral, nil
+	}
+	return units[0].ID, "", nil
+}

@@ -1,0 +1,108 @@
+package intake
+
+import (
+	"cmp"
+
+	"github.com/venuecode/venuecode/sheet"
+	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+// onlyDoor is the name of a door of which nobody says more.
+const onlyDoor = "出入口"
+
+// Reasons of this package.
+const (
+	reasonUnknown = registry.ReasonUnknown
+	reasonSeveral = "several" // more than one unit of the name
+	reasonCircle  = "circle"  // above itself
+	reasonNoUnit  = "no_unit" // units come first
+)
+
+const (
+	helpUnitName   = "营业执照、事业单位法人证书或批准文件上的全称。"
+	helpUSCC       = "18 位，由数字和大写字母组成，不含 I、O、Z、S、V。校验位不符的须由工作人员核对登记证件后生效。"
+	helpParent     = "上级单位的统一社会信用代码或全称；没有上级单位的不填。"
+	helpDivision   = "所在乡镇、街道的 9 位行政区划代码，也可填写 6 位县级或 12 位村级代码，或平台中已有的区划名称。"
+	helpSectors    = "可填写多个，用顿号隔开；按填写的文字保存。"
+	helpHeadcount  = "含后勤、物业人员，只填数字。"
+	helpContact    = "填写联系人的，须同时填写联系电话。"
+	helpPhone      = "11 位手机号码。"
+	helpName       = "场所对外的名称，100 字以内。"
+	helpShortName  = "2–8 个字，印在码牌上；不填时取场所名称的前 8 个字。"
+	helpCategory   = "通知所列六类之一：一 法人机构、工商户的工作和营商场所；二 重点场所；三 城市出入口、人员落脚点、人群流动中的场所；四 大型场所内的最小功能单元；五 小场所；六 其他公共场所。也可以填写场所类型，如学校、药店、出租汽车。"
+	helpAddress    = "精确到门牌号或楼层。"
+	helpDoors      = "一门一码。多个出入口用顿号隔开，或每个出入口填写一行；不填为“出入口”。"
+	helpPlate      = "公交车、出租汽车、网约车等必填。"
+	helpZone       = "大型场所内的功能分区、门店或摊位编号；第四类必填其一。"
+	helpManager    = "场所的管理人员，加密保存。"
+	helpInside     = "所在大型场所的名称，须属于同一单位。"
+	helpPayload    = "原二维码扫出的全部内容，512 字节以内，一字不改。"
+	helpOldUnit    = "平台中已有的单位全称；没有的，先以此名称登记，待补全。"
+	helpRosterName = "只用于核对，不保存。"
+	helpIDNumber   = "18 位居民身份证或居住证号码，只保存不可还原的索引。"
+
+	noteDoors = "同一场所的多个出入口可以分行填写，单位、场所名称、分区和车牌号相同的视为同一场所。"
+	noteOld   = "原码导入后立即可以扫码；缺少的信息列入待补全清单，补全后原二维码不变。"
+)
+
+var sentences = map[string]string{
+	registry.ReasonRequired: "未填写。",
+	registry.ReasonTwice:    "重复，前面已经有一行相同的。",
+	registry.ReasonUnknown:  "未找到，请核对。",
+	registry.ReasonRange:    "超出允许的范围。",
+	registry.ReasonExists:   "已经登记过。",
+	"shape":                 "格式不正确。",
+	"length":                "字数不符合要求。",
+	"character":             "含有不可见字符或控制字符，请删除后重新填写。",
+	"check":                 "校验位不正确，请核对。",
+	"date":                  "号码中的日期不存在。",
+	"sequence":              "请填写 18 位证件号码。",
+	reasonSeveral:           "有多个同名单位，请改填统一社会信用代码，或先合并重复的单位。",
+	reasonCircle:            "上下级关系成环。",
+	reasonNoUnit:            "该单位尚未登记，请先导入单位。",
+}
+
+// particular are the sentences that say more about one field.
+var particular = map[string]string{
+	"uscc shape":            "应为 18 位，由数字和大写字母组成，不含 I、O、Z、S、V。",
+	"uscc twice":            "与前面一行的单位相同。",
+	"parent_uscc twice":     "上级单位不能是本单位。",
+	"parent unknown":        "未找到上级单位：不在本文件的有效行中，平台中也没有。",
+	"division shape":        "应为 6、9 或 12 位行政区划代码。",
+	"division range":        "应为县级或以下的行政区划代码。",
+	"division unknown":      "平台中没有这个区划名称，请改填行政区划代码。",
+	"headcount range":       "应为 0–1000000 的整数。",
+	"sectors range":         "最多 10 个行业。",
+	"category unknown":      "不是通知所列六类之一，请填写一至六，或场所类型。",
+	"short_name length":     "应为 2–8 个字。",
+	"address length":        "应为 5–200 个字，精确到门牌号或楼层。",
+	"zone required":         "第四类场所和大型场所内的场所，须填写功能分区或门店编号。",
+	"plate required":        "车辆须填写车牌号。",
+	"plate shape":           "不是有效的车牌号。",
+	"doors twice":           "同一场所的出入口不能重名。",
+	"doors range":           "一个场所最多 200 个出入口。",
+	"inside unknown":        "未找到所在场所：须属于同一单位。",
+	"payload length":        "超过 512 字节。",
+	"payload twice":         "与前面一行的原码相同。",
+	"payload range":         "同一场所的原码超过 200 个。",
+	"contact_phone shape":   "应为 11 位手机号码。",
+	"manager_phone shape":   "应为 11 位手机号码。",
+	"applicant_phone shape": "应为 11 位手机号码。",
+	"id_number shape":       "不是有效的证件号码。",
+	"id_number twice":       "同一单位的名册中重复。",
+	"count range":           "一批为 1–2000 个。",
+	"lng range":             "应为东经 73–136 度。",
+	"lat range":             "应为北纬 3–54 度。",
+	"reason required":       "请填写理由。",
+}
+
+// Sentence tells a person what is wrong with a field: of a sheet, or of a
+// registry.Form.
+func Sentence(e *venue.Invalid) string {
+	return cmp.Or(particular[e.Field+" "+e.Reason], sheet.Sentence(e), sentences[e.Reason], "不正确，请核对。")
+}
+
+var _ = [1]struct{}{}[store.MaxPayload-512] // the sentences name it
+var _ = [1]struct{}{}[registry.MaxDoors-200]

@@ -1,0 +1,181 @@
+package intake
+
+import (
+	"context"
+	"errors"
+
+	"github.com/venuecode/venuecode/sheet"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+var units = Kind{
+	Name: "units",
+	Layout: sheet.Layout{Name: "单位", Columns: []sheet.Column{
+		{Field: "unit_name", Heading: "单位名称", Required: true, Help: helpUnitName, Example: "示例市示例街道办事处", Width: 36},
+		{Field: "uscc", Heading: "统一社会信用代码", Aliases: []string{"信用代码", "社会信用代码"}, Required: true, Help: helpUSCC, Example: "11410482005XXXXXXX", Width: 24},
+		{Field: "parent", Heading: "上级单位", Aliases: []string{"主管单位"}, Help: helpParent, Example: "示例市人民政府"},
+		{Field: "division", Heading: "所属区划", Aliases: []string{"区划代码", "行政区划代码"}, Required: true, Help: helpDivision, Example: "410482001"},
+		{Field: "sectors", Heading: "行业", Aliases: []string{"所属行业"}, Help: helpSectors, Example: "机关"},
+		{Field: "headcount", Heading: "在册人数", Aliases: []string{"人数"}, Help: helpHeadcount, Example: "32"},
+		{Field: "contact_name", Heading: "联系人", Help: helpContact, Example: "张某"},
+		{Field: "contact_phone", Heading: "联系电话", Help: helpPhone, Example: "139XXXXXXXX"},
+	}},
+	New: func(d *Desk, o Options) Reader {
+		return &unitReader{desk: d, by: o.By, rows: map[venue.USCC]int{}, named: map[string][]int{}}
+	},
+}
+
+// unitLine is a good row of units.
+type unitLine struct {
+	number  int
+	unit    venue.Unit
+	parent  string // name or USCC as written
+	place   string // the name of a division instead of its code
+	contact registry.Person
+	above   int // the line of the parent; -1: none in this file
+	dropped bool
+}
+
+type unitReader struct {
+	desk  *Desk
+	by    registry.Who
+	lines []unitLine
+	rows  map[venue.USCC]int // line
+	named map[string][]int   // lines
+}
+
+func (r *unitReader) Row(number int, get func(string) string) (bool, registry.Faults) {
+	division, place := get("division"), ""
+	if isName(division) { // looked up once there is a register
+		division, place = someDivision, division
+	}
+	u, proof, faults := registry.Form{
+		UnitName: get("unit_name"), USCC: get("uscc"), Division: division, Sectors: get("sectors"), Headcount: get("headcount"),
+	}.CheckUnit()
+	contact, more := registry.Contact(get("contact_name"), get("contact_phone"))
+	if faults = append(faults, more...); len(faults) > 0 {
+		return proof, faults
+	}
+	if _, twice := r.rows[u.USCC]; twice {
+		return proof, fault("uscc", registry.ReasonTwice)
+	}
+	r.rows[u.USCC] = len(r.lines)
+	r.named[u.Name] = append(r.named[u.Name], len(r.lines))
+	r.lines = append(r.lines, unitLine{number: number, unit: u, parent: clean(get("parent")), place: place, contact: contact, above: -1})
+	return proof, nil
+}
+
+func (r *unitReader) Match(ctx context.Context, proof map[int]bool) (map[int]registry.Faults, error) {
+	missing := map[int]registry.Faults{}
+	drop := func(i int, field, reason string) {
+		missing[r.lines[i].number] = append(missing[r.lines[i].number], fault(field, reason)...)
+		r.lines[i].dropped = true
+	}
+	for i := range r.lines {
+		l := &r.lines[i]
+		m, err := registry.Draw(r.desk.Random, 0)
+		if err != nil {
+			return nil, err
+		}
+		l.unit.ID = m.Unit
+		if l.unit.Pending() {
+			if u, err := r.desk.Register.UnitOf(ctx, l.unit.USCC); err == nil && !u.Pending() {
+				delete(proof, l.number) // it was seen
+			} else if err != nil && !errors.Is(err, venue.ErrNotFound) {
+				return nil, err
+			}
+		}
+		if l.place != "" {
+			d, err := r.desk.division(ctx, l.place)
+			if errors.Is(err, venue.ErrNotFound) {
+				drop(i, "division", registry.ReasonUnknown)
+			} else if err != nil {
+				return nil, err
+			}
+			l.unit.Division = d
+		}
+		if l.parent == "" {
+			continue
+		}
+		if reason, err := r.findParent(ctx, i); err != nil {
+			return nil, err
+		} else if reason != "" {
+			drop(i, "parent", reason)
+		}
+	}
+	r.follow(drop)
+	return missing, nil
+}
+
+// findParent finds the unit above a line, in the file or else in the register.
+func (r *unitReader) findParent(ctx context.Context, i int) (reason string, err error) {
+	l := &r.lines[i]
+	if uscc, _, err := venue.ParseUSCC(l.parent); err == nil {
+		if j, ok := r.rows[uscc]; ok {
+			l.above = j
+			return "", nil
+		}
+		u, err := r.desk.Register.UnitOf(ctx, uscc)
+		if errors.Is(err, venue.ErrNotFound) {
+			return registry.ReasonUnknown, nil
+		}
+		l.unit.Parent = u.ID
+		return "", err
+	}
+	if lines := r.named[l.parent]; len(lines) == 1 {
+		l.above = lines[0]
+		return "", nil
+	} else if len(lines) > 1 {
+		return reasonSeveral, nil
+	}
+	id, reason, err := r.desk.unitNamed(ctx, l.parent)
+	l.unit.Parent = id
+	return reason, err
+}
+
+// follow walks up from each line, once over each: who stands below a line that
+// is not taken is not taken either, and nobody stands below themselves.
+func (r *unitReader) follow(drop func(i int, field, reason string)) {
+	const (
+		unseen = iota
+		onPath
+		settled
+	)
+	seen := make([]int, len(r.lines))
+	for i := range r.lines {
+		var path []int
+		for j := i; j >= 0 && seen[j] == unseen; j = r.lines[j].above {
+			seen[j] = onPath
+			path = append(path, j)
+			if up := r.lines[j].above; up >= 0 && seen[up] == onPath {
+				drop(j, "parent", reasonCircle)
+			}
+		}
+		for k := len(path) - 1; k >= 0; k-- {
+			l := r.lines[path[k]]
+			if !l.dropped && l.above >= 0 && r.lines[l.above].dropped {
+				drop(path[k], "parent", registry.ReasonUnknown)
+			}
+			seen[path[k]] = settled
+		}
+	}
+}
+
+func (r *unitReader) Jobs() int { return len(r.lines) }
+
+func (r *unitReader) Write(ctx context.Context, i int) error {
+	l := r.lines[i]
+	if l.dropped {
+		return nil
+	}
+	if l.above >= 0 { // which id the one above has is settled by whoever comes first
+		id, err := r.desk.Register.ClaimUnit(ctx, r.lines[l.above].unit)
+		if err != nil {
+			return err
+		}
+		l.unit.Parent = id
+	}
+	_, _, err := r.desk.Register.EnterUnit(ctx, l.unit, l.contact, r.by)
+	return err
+}

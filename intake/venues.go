@@ -1,0 +1,209 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/venuecode/venuecode/sheet"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+var venues = Kind{
+	Name: "venues",
+	Layout: sheet.Layout{Name: "场所", Notes: []string{noteDoors}, Columns: []sheet.Column{
+		{Field: "uscc", Heading: "单位统一社会信用代码", Aliases: []string{"统一社会信用代码", "信用代码"}, Required: true, Help: helpUSCC, Example: "11410482005XXXXXXX", Width: 24},
+		{Field: "name", Heading: "场所名称", Required: true, Help: helpName, Example: "示例市民中心", Width: 30},
+		{Field: "short_name", Heading: "简称", Help: helpShortName, Example: "市民中心"},
+		{Field: "category", Heading: "类别", Aliases: []string{"场所类别", "场所类型"}, Required: true, Help: helpCategory, Example: "一"},
+		{Field: "address", Heading: "详细地址", Aliases: []string{"场所详细地址", "地址"}, Required: true, Help: helpAddress, Example: "示例街道文昌路1号", Width: 36},
+		{Field: "doors", Heading: "出入口", Help: helpDoors, Example: "南门、北门"},
+		{Field: "plate", Heading: "车牌号", Aliases: []string{"号牌", "车牌"}, Help: helpPlate},
+		{Field: "zone", Heading: "功能分区", Help: helpZone},
+		{Field: "shop", Heading: "门店编号", Help: helpZone},
+		{Field: "manager_name", Heading: "管理人员", Required: true, Help: helpManager, Example: "张某"},
+		{Field: "manager_phone", Heading: "管理人员电话", Aliases: []string{"管理人员联系电话"}, Required: true, Help: helpPhone, Example: "139XXXXXXXX", Width: 18},
+		{Field: "inside", Heading: "所属场所", Aliases: []string{"上级场所"}, Help: helpInside},
+	}},
+	New: func(d *Desk, o Options) Reader { return &venueReader{desk: d, by: o.By, at: map[string]int{}} },
+}
+
+// place is a venue of a file, with the rows that name doors of it.
+type place struct {
+	uscc    venue.USCC
+	entry   registry.Entry
+	inside  string
+	above   int   // the place that it lies in; -1: none in this file
+	numbers []int // rows
+	dropped bool
+}
+
+type venueReader struct {
+	desk   *Desk
+	by     registry.Who
+	places []place
+	at     map[string]int // place by what makes it one
+}
+
+func (r *venueReader) Row(number int, get func(string) string) (bool, registry.Faults) {
+	doors := strings.FieldsFunc(venue.Fold(get("doors")), func(r rune) bool { return strings.ContainsRune("、,;/|\n", r) })
+	if len(doors) == 0 {
+		doors = []string{onlyDoor}
+	}
+	zone := strings.Join(strings.Fields(get("zone")+" "+get("shop")), " ")
+	e, faults := registry.Form{
+		Name: get("name"), ShortName: get("short_name"), Category: get("category"), Address: get("address"), Plate: get("plate"),
+		Zone: zone, Doors: doors, ManagerName: get("manager_name"), ManagerPhone: get("manager_phone"),
+	}.CheckVenue()
+	uscc, proof, err := venue.ParseUSCC(get("uscc"))
+	if strings.TrimSpace(get("uscc")) == "" {
+		faults = append(faults, fault("uscc", registry.ReasonRequired)...)
+	} else if err != nil {
+		faults = append(faults, fault("uscc", "shape")...)
+	}
+	if len(faults) > 0 {
+		return proof, faults
+	}
+	key := strings.Join([]string{string(uscc), e.Venue.Name, e.Venue.Zone, string(e.Venue.Plate)}, "\x1f")
+	i, more := r.at[key]
+	if !more {
+		r.at[key] = len(r.places)
+		r.places = append(r.places, place{uscc: uscc, entry: e, inside: clean(get("inside")), above: -1, numbers: []int{number}})
+		return proof, nil
+	}
+	p := &r.places[i]
+	for _, door := range e.Doors {
+		if slices.Contains(p.entry.Doors, door) {
+			return proof, fault("doors", registry.ReasonTwice)
+		}
+	}
+	if len(p.entry.Doors)+len(e.Doors) > registry.MaxDoors {
+		return proof, fault("doors", registry.ReasonRange)
+	}
+	p.entry.Doors, p.numbers = append(p.entry.Doors, e.Doors...), append(p.numbers, number)
+	return proof, nil
+}
+
+func (r *venueReader) Match(ctx context.Context, proof map[int]bool) (map[int]registry.Faults, error) {
+	found, err := r.desk.units(ctx, func(yield func(venue.USCC)) {
+		for _, p := range r.places {
+			yield(p.uscc)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	missing := map[int]registry.Faults{}
+	drop := func(p *place, field, reason string) {
+		p.dropped = true
+		for _, n := range p.numbers {
+			missing[n] = append(missing[n], fault(field, reason)...)
+		}
+	}
+	for i := range r.places {
+		p := &r.places[i]
+		unit, ok := found[p.uscc]
+		if !ok {
+			drop(p, "uscc", reasonNoUnit)
+			continue
+		}
+		m, err := registry.Draw(r.desk.Random, 0)
+		if err != nil {
+			return nil, err
+		}
+		v := &p.entry.Venue
+		v.ID, v.Unit, v.Division = m.Venue, unit.ID, unit.Division
+		if unit.Pending() {
+			v.Status = venue.StatusPending
+			continue
+		}
+		for _, n := range p.numbers {
+			delete(proof, n)
+		}
+	}
+	for i := range r.places {
+		p := &r.places[i]
+		if p.dropped || p.inside == "" {
+			continue
+		}
+		if reason, err := r.findParent(ctx, p, i); err != nil {
+			return nil, err
+		} else if reason != "" {
+			drop(p, "inside", reason)
+		}
+	}
+	return missing, nil
+}
+
+// findParent finds the venue that a place lies in: one of its unit's, itself in
+// no other, in the file or else in the register.
+func (r *venueReader) findParent(ctx context.Context, p *place, i int) (reason string, err error) {
+	if j, ok := r.at[string(p.uscc)+"\x1f"+p.inside+"\x1f\x1f"]; ok && !r.places[j].dropped {
+		if j == i || r.places[j].inside != "" {
+			return reasonCircle, nil
+		}
+		p.above = j
+		return "", nil
+	}
+	p.entry.Venue.Parent, err = r.desk.Register.VenueOf(ctx, p.entry.Venue.Unit, p.inside)
+	if errors.Is(err, venue.ErrNotFound) {
+		return registry.ReasonUnknown, nil
+	}
+	return "", err
+}
+
+func (r *venueReader) Jobs() int { return len(r.places) }
+
+func (r *venueReader) Write(ctx context.Context, i int) error {
+	p := r.places[i]
+	if p.dropped {
+		return nil
+	}
+	if p.above >= 0 { // which id the one above has is settled by whoever comes first
+		id, err := r.desk.Register.ClaimVenue(ctx, r.places[p.above].entry.Venue)
+		if err != nil {
+			return err
+		}
+		p.entry.Venue.Parent = id
+	}
+	m, err := registry.Draw(r.desk.Random, len(p.entry.Doors))
+	if err == nil {
+		_, _, err = r.desk.Register.EnterVenue(ctx, p.entry, m.Codes, r.by)
+	}
+	return err
+}
+
+// units finds the units of many USCCs, each once and many at a time; those that
+// there are not are left out.
+func (d *Desk) units(ctx context.Context, each func(yield func(venue.USCC))) (map[venue.USCC]venue.Unit, error) {
+	asked := map[venue.USCC]*venue.Unit{}
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(writers)
+	each(func(uscc venue.USCC) {
+		if _, ok := asked[uscc]; ok {
+			return
+		}
+		unit := new(venue.Unit)
+		asked[uscc] = unit
+		g.Go(func() (err error) {
+			if *unit, err = d.Register.UnitOf(within, uscc); errors.Is(err, venue.ErrNotFound) {
+				return nil
+			}
+			return err
+		})
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	found := map[venue.USCC]venue.Unit{}
+	for uscc, unit := range asked {
+		if unit.ID != "" && !unit.Closed() {
+			found[uscc] = *unit
+		}
+	}
+	return found, nil
+}
