@@ -179,15 +179,18 @@ func (r *legacyReader) addDoor(ctx context.Context, id venue.VenueID, code venue
 	if there, err := r.desk.Register.HasDoor(ctx, code); err != nil || there {
 		return err
 	}
+	var refused *registry.Refused
 	_, err := r.desk.Register.Change(ctx, id, r.by, func(p registry.Place) (registry.Change, error) {
 		for n := 0; ; n++ {
 			c, err := p.AddDoor(registry.ActAddDoor, code, doorNumber(n))
-			var refused *registry.Refused
 			if !errors.As(err, &refused) || refused.Rule != registry.RuleDoorName {
 				return c, err
 			}
 		}
 	})
+	if errors.As(err, &refused) && refused.Rule == registry.RuleAlready {
+		return nil // it was cut off, and that has been completed
+	}
 	return err
 }
 

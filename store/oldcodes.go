@@ -66,9 +66,10 @@ func (r *Register) KeepOld(ctx context.Context, payload string, code venue.Code)
 	return venue.Code(row.Value.Door), err
 }
 
-// HasDoor tells whether there is a door of a code, in use or not.
+// HasDoor tells whether there is a door of a code, in use or not, with its venue:
+// that is written last.
 func (r *Register) HasDoor(ctx context.Context, code venue.Code) (bool, error) {
-	_, err := r.reg.doors.Get(ctx, string(code))
+	_, err := r.reg.Place(ctx, code)
 	if errors.Is(err, venue.ErrNotFound) {
 		return false, nil
 	}

@@ -204,7 +204,7 @@ func (r *Register) carryDoor(ctx context.Context, c registry.Change, d venue.Doo
 		} else if err == nil || errors.Is(err, venue.ErrNotFound) {
 			err = nil
 		}
-		d.Name = fmt.Sprintf("%s（%d）", name, n)
+		d.Name = fmt.Sprintf("%s(%d)", name, n)
 	}
 	if errors.Is(err, venue.ErrStale) { // somebody else carries the same out
 		return r.carryDoor(ctx, c, d)
@@ -291,7 +291,7 @@ func (r *Register) move(ctx context.Context, v venue.Venue, into venue.Unit, by 
 	for n := 1; ; n++ {
 		_, err := r.Change(ctx, v.ID, by, func(p registry.Place) (registry.Change, error) {
 			if n > 1 {
-				p.Venue.Name = fmt.Sprintf("%s（%d）", v.Name, n)
+				p.Venue.Name = fmt.Sprintf("%s(%d)", v.Name, n)
 			}
 			return p.Transfer(into)
 		})

@@ -1,8 +1,11 @@
 package registry
 
 import (
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/venuecode/venuecode/venue"
 )
@@ -37,7 +40,8 @@ var classes = []struct {
 		[]string{"公园", "公共厕所", "快递领取点", "公共书坊", "公共驿站", "社区服务中心"}},
 }
 
-const numerals = "一二三四五六"
+// numbered is the number of a class before its name: （五）小场所, 五、小场所, 第五类, 5.
+var numbered = regexp.MustCompile(`^(?:\(([一二三四五六七八九十\d]+)\)|第([一二三四五六七八九十\d]+)类|([一二三四五六七八九十\d]+)类?(?:[、.: ]|$))[、.: ]*(.*)$`)
 
 // ParseCategory reads the class of a place as people write it: 五, （五）, 5, its
 // name, its word in the configuration, with or without the number before it, or
@@ -45,32 +49,24 @@ const numerals = "一二三四五六"
 // name is of the sixth class, as it says; a number that is none of the six is
 // refused ("unknown").
 func ParseCategory(s string) (category venue.Category, of string, err error) {
-	text, err := venue.ParseTitle("category", s, 1, nameMax)
+	name, err := venue.ParseTitle("category", s, 1, nameMax)
 	if err != nil {
 		return 0, "", err
 	}
 	unknown := &venue.Invalid{Field: "category", Reason: ReasonUnknown}
-	number, name := text, ""
-	if rest, ok := strings.CutPrefix(text, "("); ok {
-		if number, name, ok = strings.Cut(rest, ")"); !ok {
-			return 0, "", unknown
-		}
-	} else if i := strings.IndexAny(text, "、.: "); i >= 0 && i <= len("一") {
-		number, name = text[:i], strings.TrimLeft(text[i:], "、.: ")
-	}
-	for i, n := range []rune(numerals) {
-		for _, form := range []string{string(n), string(rune('1' + i)), "第" + string(n) + "类", string(n) + "类"} {
-			if strings.TrimSpace(number) == form {
-				category = classes[i].category
+	if m := numbered.FindStringSubmatch(name); m != nil {
+		number := m[1] + m[2] + m[3]
+		for i, c := range classes {
+			if number == strconv.Itoa(i+1) || number == string([]rune("一二三四五六")[i]) {
+				category = c.category
 			}
 		}
-	}
-	if name = strings.TrimSpace(name); category == 0 && (name != "" || strings.HasPrefix(text, "第") || strings.Trim(text, "0123456789.-零一二三四五六七八九十") == "") {
-		return 0, "", unknown
-	} else if category == 0 {
-		name = text
-	} else if name == "" {
-		return category, "", nil
+		if category == 0 {
+			return 0, "", unknown
+		}
+		if name = m[4]; name == "" {
+			return category, "", nil
+		}
 	}
 	for _, c := range classes {
 		switch {
@@ -83,11 +79,11 @@ func ParseCategory(s string) (category venue.Category, of string, err error) {
 			return c.category, name, nil
 		}
 	}
-	if category == 0 {
+	switch {
+	case strings.HasPrefix(name, "(") || utf8.RuneCountInString(name) > partMax:
+		return 0, "", unknown
+	case category == 0:
 		category = venue.CategoryOther
-	}
-	if len([]rune(name)) > partMax {
-		return 0, "", &venue.Invalid{Field: "category", Reason: "length"}
 	}
 	return category, name, nil
 }

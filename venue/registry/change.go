@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -108,7 +109,7 @@ func (p Place) Correct(to venue.Venue) (Change, error) {
 	}
 	act, was := ActCorrect, p.Venue
 	to.ID, to.Unit, to.Status, to.Managers, to.Into, to.Changes = was.ID, was.Unit, was.Status, was.Managers, was.Into, was.Changes
-	to.Sentinel, to.Radius = was.Sentinel, was.Radius
+	to.Sentinel, to.Radius = was.Sentinel, cmp.Or(was.Radius, to.Radius)
 	if was.Status == venue.StatusIncomplete {
 		act, to.Status = ActComplete, venue.StatusActive
 	}
@@ -263,7 +264,7 @@ func (p Place) Merge(into Place) (Change, error) {
 	for i, d := range doors {
 		doors[i].Changes = into.Venue.Changes // numbered as that venue's from now on
 		for n := 2; (Place{Doors: taken}).free(doors[i].Name) != nil; n++ {
-			doors[i].Name = fmt.Sprintf("%s（%d）", d.Name, n)
+			doors[i].Name = fmt.Sprintf("%s(%d)", d.Name, n)
 		}
 		doors[i].Venue, doors[i].Unit = into.Venue.ID, into.Venue.Unit
 		taken = append(taken, doors[i])
