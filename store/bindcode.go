@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,11 +10,15 @@ import (
 	"time"
 
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 // BindCodes makes and redeems the one-time codes by which a chat account is
 // bound to a unit. Only a keyed hash of a code is kept.
 type BindCodes struct {
+	// Register has the managers of venues; needed by those who bind any.
+	Register *Register
+
 	rows     Collection[BindCodeRow]
 	registry *Registry
 	blind    func(kind, value string) string
@@ -26,7 +31,7 @@ const BindCodeLife = 24 * time.Hour
 
 // NewBindCodes opens it. blind is the vault's keyed hash.
 func NewBindCodes(docs Documents, registry *Registry, blind func(kind, value string) string, random io.Reader, civil venue.Clock) *BindCodes {
-	return &BindCodes{NewCollection[BindCodeRow](docs, BindCodeRows), registry, blind, random, civil}
+	return &BindCodes{rows: NewCollection[BindCodeRow](docs, BindCodeRows), registry: registry, blind: blind, random: random, clock: civil}
 }
 
 // Make makes a code for a unit: eight characters, 40 random bits, good once and
@@ -35,6 +40,20 @@ func (b *BindCodes) Make(ctx context.Context, unit venue.UnitID) (string, error)
 	if _, err := b.registry.Unit(ctx, unit); err != nil {
 		return "", err
 	}
+	return b.make(ctx, BindCodeRow{Unit: string(unit)})
+}
+
+// MakeManager makes a code by which somebody becomes a manager of a venue: who
+// hears of a red code there. venue.ErrNotFound if there is no such venue.
+func (b *BindCodes) MakeManager(ctx context.Context, id venue.VenueID) (string, error) {
+	v, err := b.registry.venues.Get(ctx, cmp.Or(string(id), absentKey))
+	if err != nil {
+		return "", err
+	}
+	return b.make(ctx, BindCodeRow{Unit: string(v.Value.Unit), Venue: string(id)})
+}
+
+func (b *BindCodes) make(ctx context.Context, row BindCodeRow) (string, error) {
 	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 	raw := make([]byte, 8)
 	if _, err := io.ReadFull(b.random, raw); err != nil {
@@ -44,12 +63,13 @@ func (b *BindCodes) Make(ctx context.Context, unit venue.UnitID) (string, error)
 		raw[i] = alphabet[r%32]
 	}
 	code := string(raw)
-	return code, b.rows.Insert(ctx, b.id(code), BindCodeRow{Unit: string(unit), Expires: b.clock.Now().Add(BindCodeLife)})
+	row.Expires = b.clock.Now().Add(BindCodeLife)
+	return code, b.rows.Insert(ctx, b.id(code), row)
 }
 
 func (b *BindCodes) id(code string) string { return b.blind("bind_code", code) }
 
-// Bind redeems a code. A code that is wrong, used or too old is a
+// Bind redeems a code, for the unit or the venue that it was made for. A code that is wrong, used or too old is a
 // *venue.Invalid; the same account may repeat its own while it is good.
 func (b *BindCodes) Bind(ctx context.Context, account venue.ChatAccount, code string) (venue.Binding, error) {
 	code = strings.NewReplacer(" ", "", "-", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(venue.Fold(code)))
@@ -68,5 +88,12 @@ func (b *BindCodes) Bind(ctx context.Context, account venue.ChatAccount, code st
 		return venue.Binding{}, err
 	}
 	binding := venue.Binding{Account: account, Unit: venue.UnitID(row.Value.Unit), Since: now}
+	if id := venue.VenueID(row.Value.Venue); id != "" {
+		_, err := b.Register.Change(ctx, id, registry.Who{Account: account.Key()}, func(p registry.Place) (registry.Change, error) { return p.Manage(account) })
+		if refused := (*registry.Refused)(nil); errors.As(err, &refused) && refused.Rule == registry.RuleAlready {
+			err = nil
+		}
+		return binding, err
+	}
 	return binding, b.registry.Bind(ctx, binding)
 }

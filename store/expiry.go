@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 // Expiry forgets what has been kept long enough (rules §6), every night at
@@ -102,6 +103,8 @@ func Kinds(e Engine, keep Keep) []Kind {
 		{"hour_counts", keep.Counts, forgetCounts(e)},
 		{"messages", keep.Messages, forget(e, Outbox, states("due", OutboxSent, OutboxDropped, OutboxDead))},
 		{"account_changes", keep.Audit, forget(e, OfficialChanges, states("state", OfficialChangeDone, OfficialChangeRejected, OfficialChangePending))},
+		// Nobody needs the people of an application that came to nothing.
+		{"applications", keep.Visits, forget(e, Applications, states("due", string(registry.StateDraft), string(registry.StateRejected)))},
 		{"requests", keep.Audit, forget(e, OfficialRequests, states("state", OfficialRequestUsed, OfficialRequestRejected, OfficialRequestApproved, OfficialRequestWaiting))},
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/venuecode/venuecode/store/storetest"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/daily"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 const aDay = 24 * time.Hour
@@ -97,6 +98,12 @@ func request(state string) func(storetest.TB, store.Engine, string, time.Time) s
 	})
 }
 
+func application(state registry.State) func(storetest.TB, store.Engine, string, time.Time) string {
+	return insert(store.Applications, func(_ string, at time.Time) store.ApplicationRow {
+		return store.ApplicationRow{State: string(state), At: at}
+	})
+}
+
 // things are written down apart from the table that they judge.
 var things = map[string][]thing{
 	"replies": {{"callbacks", insert(store.Callbacks, func(_ string, at time.Time) store.CallbackRow { return store.CallbackRow{At: at} }), older(keep.Replies)}},
@@ -141,6 +148,12 @@ var things = map[string][]thing{
 		{"official_changes", accountChange(store.OfficialChangeDone), older(keep.Audit)},
 		{"official_changes", accountChange(store.OfficialChangeRejected), older(keep.Audit)},
 		{"official_changes", accountChange(store.OfficialChangePending), older(keep.Audit)},
+	},
+	"applications": {
+		{"applications", application(registry.StateDraft), older(keep.Visits)},
+		{"applications", application(registry.StateRejected), older(keep.Visits)},
+		{"applications", application(registry.StatePending), never},
+		{"applications", application(registry.StateApproved), never},
 	},
 	"requests": {
 		{"official_requests", request(store.OfficialRequestUsed), older(keep.Audit)},
@@ -204,7 +217,7 @@ func TestEverythingIsKeptForItsTimeAndNoLonger(t *testing.T) {
 			x := rapid.SampledFrom(things[kind]).Draw(t, "thing")
 			// Ages like to sit on the edge, of the time or of its day.
 			age := map[string]time.Duration{"replies": keep.Replies, "reveal_quotas": aDay, "processes": keep.Sources, "rechecks": keep.Visits, "reports": keep.Counts,
-				"stages": keep.Counts, "messages": keep.Messages, "account_changes": keep.Audit, "requests": keep.Audit}[kind]
+				"stages": keep.Counts, "messages": keep.Messages, "account_changes": keep.Audit, "requests": keep.Audit, "applications": keep.Visits}[kind]
 			at := now.Add(-age)
 			if rapid.Bool().Draw(t, "of the day") {
 				at = venue.DayOf(at).Start()

@@ -199,7 +199,7 @@ func (r *Register) UpdateApplication(ctx context.Context, id string, create bool
 		if a.State == registry.StateApproved {
 			return nil
 		}
-		plain, err := json.Marshal(a.Form)
+		plain, err := a.Form.Reveal()
 		if err == nil {
 			v.Form, err = r.sealer.Seal(applicationUse+id, plain)
 		}

@@ -159,6 +159,195 @@ func TestAnApplicationBecomesDoorsThatAreScanned(t *testing.T) {
 	}
 }
 
+func TestAManagerIsBoundByACode(t *testing.T) {
+	ctx := context.Background()
+	b := newBureau(t, openStore(t))
+	a, _, err := b.Submit(ctx, "", form(1), fromForm)
+	if err == nil {
+		a, err = b.Approve(ctx, a.ID, officer, false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := store.NewBindCodes(b.engine, b.registry, func(kind, value string) string { return kind + value }, rand.Reader, b.clock)
+	codes.Register = b.register
+	code, err := codes.MakeManager(ctx, a.Made.Venue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := venue.ChatAccount{Channel: venue.ChannelWeComApp, ID: "s001"}
+	for range 2 { // the same account may repeat its own
+		if got, err := codes.Bind(ctx, account, code); err != nil || got.Unit != a.Made.Unit {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	p, err := b.registry.Resolve(ctx, a.Made.Codes[0])
+	if err != nil || !slices.Equal(p.Venue.Managers, []venue.ChatAccount{account}) {
+		t.Fatalf("%+v, %v", p.Venue.Managers, err)
+	}
+	if _, err := b.registry.Binding(ctx, account); !errors.Is(err, venue.ErrNotFound) {
+		t.Errorf("a manager reports for the unit: %v", err)
+	}
+	if _, err := codes.Bind(ctx, venue.ChatAccount{Channel: venue.ChannelWeComApp, ID: "s002"}, code); !errors.Is(err, venue.ErrInvalid) {
+		t.Errorf("another account: %v", err)
+	}
+	if _, err := codes.MakeManager(ctx, "v_none"); !errors.Is(err, venue.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestApplications(t *testing.T) {
+	ctx := context.Background()
+	b := newBureau(t, openStore(t))
+	// A draft may be anything; it is sent in once it is whole.
+	draft, err := b.Save(ctx, "d1", registry.Form{UnitName: "青禾"}, fromForm)
+	if err != nil || draft.State != registry.StateDraft || draft.Form.UnitName != "青禾" {
+		t.Fatalf("%v %v", draft.State, err)
+	}
+	if _, faults, err := b.Submit(ctx, "d1", registry.Form{UnitName: "青禾"}, fromForm); err != nil || len(faults) == 0 {
+		t.Fatalf("%v %v", faults, err)
+	}
+	sent := func(id string, f registry.Form, from registry.Sender) registry.Application {
+		t.Helper()
+		a, faults, err := b.Submit(ctx, id, f, from)
+		if err != nil || len(faults) > 0 {
+			t.Fatalf("%v %v", faults, err)
+		}
+		return a
+	}
+	sent("d1", form(1), fromForm)
+	if a := sent("d1", form(1), fromForm); a.State != registry.StatePending {
+		t.Errorf("sent in twice: %s", a.State)
+	}
+	if _, _, err := b.Submit(ctx, "d1", form(2), fromForm); !errors.Is(err, venue.ErrConflict) {
+		t.Errorf("another form under the id of one that waits: %v", err)
+	}
+	if _, err := b.Reject(ctx, "d1", registry.Who{Account: "hanbo"}); !errors.Is(err, venue.ErrInvalid) {
+		t.Errorf("without a reason: %v", err)
+	}
+	back, err := b.Reject(ctx, "d1", registry.Who{Account: "hanbo", Reason: "地址不详细"})
+	if err != nil || back.State != registry.StateRejected || back.Decider.Reason != "地址不详细" || back.Form.UnitName == "" {
+		t.Fatalf("%+v %v", back, err)
+	}
+	if _, err := b.Approve(ctx, "d1", officer, false); !errors.Is(err, venue.ErrConflict) {
+		t.Errorf("approved once rejected: %v", err)
+	}
+	sent("d1", form(1), fromForm)
+	first, err := b.Approve(ctx, "d1", officer, false)
+	if err != nil || first.State != registry.StateApproved {
+		t.Fatal(err)
+	}
+	if _, err := b.Reject(ctx, "d1", officer); !errors.Is(err, venue.ErrConflict) {
+		t.Errorf("rejected once approved: %v", err)
+	}
+	// The unit is found by its USCC; of a name it has one venue.
+	other := form(1)
+	other.Name, other.UnitName = "第1商场二店", "名称写错了"
+	a, err := b.Approve(ctx, sent("", other, fromForm).ID, officer, false)
+	if err != nil || a.Made.Unit != first.Made.Unit {
+		t.Errorf("a second unit of one USCC: %+v, %v", a.Made, err)
+	}
+	again := sent("", form(1), fromForm)
+	if got, err := b.Approve(ctx, again.ID, officer, false); !errors.Is(err, venue.ErrExists) || got.State != registry.StatePending {
+		t.Errorf("the same venue again: %s, %v", got.State, err)
+	}
+	// Who answers for the unit gets a small place at once, and nobody else.
+	small := form(1)
+	small.Category, small.Name = "五", "小卖部"
+	if a := sent("", small, fromForm); a.State != registry.StatePending {
+		t.Errorf("a stranger's application is %s", a.State)
+	}
+	small.Name = "小饭店"
+	mine := sent("", small, registry.Sender{Channel: "console", Account: "liu", Unit: first.Made.Unit})
+	if mine.State != registry.StateApproved || mine.Decider.Account != "" {
+		t.Errorf("one's own is %s by %q", mine.State, mine.Decider.Account)
+	}
+	if _, err := b.registry.Resolve(ctx, mine.Made.Codes[0]); err != nil {
+		t.Error(err)
+	}
+	// A USCC whose check character is wrong waits for an officer, its doors too.
+	odd := form(3)
+	odd.USCC = odd.USCC[:17] + map[bool]string{true: "1", false: "0"}[odd.USCC[17] == '0']
+	unseen, err := b.Approve(ctx, sent("", odd, fromForm).ID, officer, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.registry.Resolve(ctx, unseen.Made.Codes[0]); !errors.Is(err, venue.ErrNotFound) {
+		t.Errorf("scanned before the register was seen: %v", err)
+	}
+	if _, err := b.Prove(ctx, unseen.Made.Unit, officer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.registry.Resolve(ctx, unseen.Made.Codes[0]); err != nil {
+		t.Errorf("after the proof: %v", err)
+	}
+	history, err := b.register.History(ctx, unseen.Made.Unit, 10)
+	var acts []string
+	for _, c := range history {
+		acts = append(acts, string(c.Act)+" "+c.By.Account)
+	}
+	slices.Sort(acts)
+	if want := []string{"enter lichunmei", "enter lichunmei", "prove lichunmei", "prove lichunmei"}; err != nil || !slices.Equal(acts, want) {
+		t.Errorf("the history is %v, %v; want %v", acts, err, want)
+	}
+}
+
+func TestWhatIsOutOfScopeIsAsAbsent(t *testing.T) {
+	ctx := context.Background()
+	b := newBureau(t, openStore(t))
+	office := store.NewOffice(b.engine, b.registry).WithRegister(b.register)
+	ids := map[venue.Division][]string{}
+	for n, d := range []venue.Division{"419981001", "419981001", "419981001", "419981002"} {
+		f := form(n + 1)
+		f.Division = string(d)
+		a, _, err := b.Submit(ctx, "", f, fromForm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[d] = append(ids[d], a.ID)
+	}
+	street := venue.NewScope(venue.ScopeTerritory, []venue.Division{"419981001"}, nil, "")
+	var seen []string
+	for after, more := "", true; more; {
+		var page []registry.Application
+		var err error
+		if page, more, err = office.Applications(ctx, street, registry.StatePending, after, 2); err != nil || len(page) == 0 {
+			t.Fatal(page, err)
+		}
+		for _, a := range page {
+			seen, after = append(seen, a.ID), a.ID
+		}
+	}
+	slices.Sort(seen)
+	slices.Sort(ids["419981001"])
+	if !slices.Equal(seen, ids["419981001"]) {
+		t.Errorf("the street sees %v, it has %v", seen, ids["419981001"])
+	}
+	if _, err := office.Application(ctx, street, ids["419981002"][0]); !errors.Is(err, store.ErrOutOfScope) {
+		t.Errorf("another street's: %v", err)
+	}
+	if a, err := office.Application(ctx, street, seen[0]); err != nil || a.Form.ManagerName != manager {
+		t.Errorf("its own: %v", err)
+	}
+	made, err := b.Approve(ctx, ids["419981002"][0], officer, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := office.Venue(ctx, street, made.Made.Venue); !errors.Is(err, store.ErrOutOfScope) {
+		t.Errorf("another street's venue: %v", err)
+	}
+	if _, err := office.History(ctx, street, made.Made.Unit, 1); !errors.Is(err, store.ErrOutOfScope) {
+		t.Errorf("another street's history: %v", err)
+	}
+	own := venue.NewScope(venue.ScopeUnit, nil, nil, made.Made.Unit)
+	if p, err := office.Venue(ctx, own, made.Made.Venue); err != nil || len(p.Doors) != 2 {
+		t.Errorf("a unit's own venue: %+v, %v", p, err)
+	}
+	if list, _, err := office.Applications(ctx, venue.Scope{}, registry.StatePending, "", 0); err != nil || len(list) > 0 {
+		t.Errorf("no scope: %v, %v", list, err)
+	}
+}
+
 // everything is all documents as they are kept.
 func everything(t storetest.TB, e store.Engine) []byte {
 	var all bytes.Buffer

@@ -96,9 +96,11 @@ type AccountRow struct {
 	Registered time.Time // the PersonRow.Registered that it is tied to; of another it is void
 }
 
-// BindCodeRow is a one-time code by which a chat account binds to a unit.
+// BindCodeRow is a one-time code by which a chat account binds to a unit, or
+// becomes a manager of a venue.
 type BindCodeRow struct {
 	Unit    string
+	Venue   string // "": it binds to the unit
 	Expires time.Time
 	UsedBy  string // ChatAccount.Key; "" while unused
 }

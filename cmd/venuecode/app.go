@@ -128,6 +128,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger, ad
 	a.applying = a.registering()
 	a.people = vault.NewPeople(a.vault, a.engine, clock, venue.Division(config.Division))
 	a.bindCodes = store.NewBindCodes(a.engine, a.registry, a.vault.Blind, rand.Reader, clock)
+	a.bindCodes.Register = a.register
 	if err = a.openLease(metrics); err != nil {
 		return nil, err
 	}
@@ -167,7 +168,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger, ad
 	a.persons = persons
 	a.runner.Add(
 		plain{recheck}, plain{stages}, outbox,
-		plain{&settling{service: service, clock: clock, late: a.late}}, plain{&sweeping{officials: a.officials, clock: clock}},
+		plain{&settling{service: service, clock: clock, late: a.late}}, plain{&sweeping{officials: a.officials, clock: clock}}, plain{&completing{a.applying, clock, time.Time{}}},
 		plain{persons}, plain{a.retention}, plain{a.expiry()},
 	)
 	// Keys of days are this process's to know, and it signs the chains that it wrote.

@@ -30,6 +30,7 @@ var table = map[string]entry{
 	"configs":           driven(configuration),
 	"console":           driven(desk),
 	"health":            driven(colours),
+	"intake":            driven(intakes),
 	"miniapp":           driven(phones),
 	"notifier":          driven(word),
 	"platform":          driven(platforms),
@@ -46,6 +47,7 @@ var table = map[string]entry{
 	"venue":             driven(words),
 	"venue/checkin":     driven(scans),
 	"venue/daily":       driven(reports),
+	"venue/registry":    driven(applications),
 	"internal/web":      driven(pages),
 	"internal/schedule": driven(jobs),
 

@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +13,8 @@ import (
 )
 
 // Form is an application as somebody filled it in: nothing in it is checked.
-// Names of persons are expected in NFC. It prints nothing.
+// Names of persons are expected in NFC. It prints, logs and marshals as nothing;
+// JSON unmarshals into it.
 type Form struct {
 	UnitName   string `json:"unit_name"`
 	USCC       string `json:"uscc"`
@@ -42,6 +45,19 @@ type Form struct {
 
 // Format keeps what was filled in out of any print.
 func (f Form) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "registry.Form") }
+
+// MarshalJSON keeps it out of any JSON that it gets into by accident.
+func (f Form) MarshalJSON() ([]byte, error) { return []byte(`"registry.Form"`), nil }
+
+// LogValue keeps it out of the log.
+func (f Form) LogValue() slog.Value { return slog.StringValue("registry.Form") }
+
+// Reveal gives what was filled in as JSON, which unmarshals into a Form.
+// Whoever shows it writes the audit entry.
+func (f Form) Reveal() ([]byte, error) {
+	type clear Form
+	return json.Marshal(clear(f))
+}
 
 // Person is somebody to be reached about a unit or venue.
 type Person struct {
