@@ -32,12 +32,6 @@ func NewOffice(engine Engine, registry *Registry) *Office {
 	return &Office{engine: engine, registry: registry, outbox: NewCollection[OutboxRow](engine, Outbox)}
 }
 
-// WithRegister has o read applications and history too.
-func (o *Office) WithRegister(r *Register) *Office {
-	o.register = r
-	return o
-}
-
 // Unit reads a unit; venue.ErrNotFound, ErrOutOfScope.
 func (o *Office) Unit(ctx context.Context, scope venue.Scope, id venue.UnitID) (venue.Unit, error) {
 	u, err := o.registry.Unit(ctx, id)

@@ -8,6 +8,12 @@ import (
 	"github.com/venuecode/venuecode/venue/registry"
 )
 
+// Show has officials read what r keeps, each what is in their scope.
+func (r *Register) Show(o *Office) *Office {
+	o.register = r
+	return o
+}
+
 // Applications lists at most limit applications of a state in scope, by division
 // and id, behind the application after ("" the beginning), without their forms,
 // and tells whether there are more. Of a unit's scope they are the unit's own.
@@ -139,4 +145,14 @@ func (o *Office) Incomplete(ctx context.Context, scope venue.Scope, after venue.
 		}
 	}
 	return slices.Clip(list), false, nil
+}
+
+// Batch reads a batch of blank codes of a division in scope; venue.ErrNotFound,
+// ErrOutOfScope.
+func (o *Office) Batch(ctx context.Context, scope venue.Scope, id string) (registry.Batch, error) {
+	b, err := o.register.Batch(ctx, id)
+	if err == nil && !scope.CoversDivision(b.Division) {
+		return registry.Batch{}, ErrOutOfScope
+	}
+	return b, err
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 // Two towns: a and its kid teach in one, b heals in the other.
@@ -78,15 +79,32 @@ func newOffice(t *testing.T, e store.Engine) *store.Office {
 	if _, err := e.Append(context.Background(), []venue.Scan{scan}); err != nil {
 		t.Fatal(err)
 	}
-	return store.NewOffice(e, r)
+	register := store.NewRegister(e, r, xored{}, newClock(noon))
+	if _, err := register.UpdateApplication(context.Background(), "x1", true, func(a *registry.Application) error {
+		*a = registry.Application{ID: "x1", State: registry.StatePending, Division: "410482001"}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := register.Print(context.Background(), registry.Batch{ID: "x1", Division: "410482001", Codes: []venue.Code{"BLANK00000000000"}}); err != nil {
+		t.Fatal(err)
+	}
+	entry := registry.Entry{Venue: venue.Venue{ID: "old", Unit: "a", Name: "甲旧校区", Division: "410482001", Status: venue.StatusIncomplete}}
+	if _, _, err := register.EnterVenue(context.Background(), entry, nil, officer); err != nil {
+		t.Fatal(err)
+	}
+	return register.Show(store.NewOffice(e, r))
 }
 
 // given are the arguments by which something is found, by type.
 var given = map[reflect.Type]reflect.Value{
-	reflect.TypeFor[venue.UnitID]():  reflect.ValueOf(venue.UnitID("a")),
-	reflect.TypeFor[int]():           reflect.ValueOf(100),
-	reflect.TypeFor[venue.Day]():     reflect.ValueOf(venue.DayOf(noon)),
-	reflect.TypeFor[venue.ScanKey](): reflect.ValueOf(venue.ScanKey{1}),
+	reflect.TypeFor[venue.UnitID]():   reflect.ValueOf(venue.UnitID("a")),
+	reflect.TypeFor[int]():            reflect.ValueOf(100),
+	reflect.TypeFor[venue.Day]():      reflect.ValueOf(venue.DayOf(noon)),
+	reflect.TypeFor[venue.ScanKey]():  reflect.ValueOf(venue.ScanKey{1}),
+	reflect.TypeFor[venue.VenueID]():  reflect.ValueOf(venue.VenueID("old")),
+	reflect.TypeFor[string]():         reflect.ValueOf("x1"),
+	reflect.TypeFor[registry.State](): reflect.ValueOf(registry.StatePending),
 }
 
 // TestTheOfficeAnswersNobodyWithoutAScope calls every method there is. One whose
@@ -113,6 +131,8 @@ func TestTheOfficeAnswersNobodyWithoutAScope(t *testing.T) {
 					v, instants = reflect.ValueOf(instants[0]), instants[1:]
 				case name == "Units" && j == 2:
 					v = reflect.ValueOf(venue.UnitID("")) // from the beginning
+				case name == "Incomplete" && j == 2, name == "Applications" && j == 3:
+					v = reflect.Zero(takes.In(j)) // likewise
 				case name == "Alarms" && takes.In(j) == reflect.TypeFor[int]() && j == 3:
 					v = reflect.ValueOf(0) // without the first none
 				case !ok:

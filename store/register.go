@@ -113,7 +113,6 @@ type Register struct {
 	reg          *Registry
 	applications Collection[ApplicationRow]
 	changes      Collection[ChangeRow]
-	names        Collection[RegisterNameRow]
 	contacts     Collection[ContactRow]
 	batches      Collection[BlankBatchRow]
 	blanks       Collection[BlankCodeRow]
@@ -134,7 +133,6 @@ func NewRegister(docs Documents, r *Registry, sealer Sealer, civil venue.Clock) 
 		reg:          r,
 		applications: NewCollection[ApplicationRow](docs, Applications),
 		changes:      NewCollection[ChangeRow](docs, ChangeRows),
-		names:        NewCollection[RegisterNameRow](docs, RegisterNames),
 		contacts:     NewCollection[ContactRow](docs, Contacts),
 		batches:      NewCollection[BlankBatchRow](docs, BlankBatches),
 		blanks:       NewCollection[BlankCodeRow](docs, BlankCodes),
@@ -228,24 +226,11 @@ func insert[T any](ctx context.Context, c Collection[T], id string, v T) (added 
 	return err == nil, err
 }
 
-// claim takes a name for an id, and answers whose it is.
-func (r *Register) claim(ctx context.Context, name, id string) (string, error) {
-	for {
-		row, err := r.names.Get(ctx, name) // a name that is taken costs no write
-		if !errors.Is(err, venue.ErrNotFound) {
-			return row.Value.ID, err
-		}
-		if added, err := insert(ctx, r.names, name, RegisterNameRow{id}); err != nil || added {
-			return id, err
-		}
-	}
-}
-
 // release gives a name up if it still is the id's.
 func (r *Register) release(ctx context.Context, name, id string) error {
-	row, err := r.names.Get(ctx, name)
+	row, err := r.reg.names.Get(ctx, name)
 	if err == nil && row.Value.ID == id {
-		err = r.names.Delete(ctx, name, row.Rev)
+		err = r.reg.names.Delete(ctx, name, row.Rev)
 	}
 	if errors.Is(err, venue.ErrNotFound) || errors.Is(err, venue.ErrStale) {
 		return nil
@@ -295,13 +280,13 @@ func (r *Register) DivisionNamed(ctx context.Context, name string) (found venue.
 
 // VenueOf finds a unit's venue by its name; venue.ErrNotFound.
 func (r *Register) VenueOf(ctx context.Context, unit venue.UnitID, name string) (venue.VenueID, error) {
-	row, err := r.names.Get(ctx, venueName(venue.Venue{Unit: unit, Name: name}))
+	row, err := r.reg.names.Get(ctx, venueName(venue.Venue{Unit: unit, Name: name}))
 	return venue.VenueID(row.Value.ID), err
 }
 
 // UnitOf finds the unit of a USCC, or the one that stands for it.
 func (r *Register) UnitOf(ctx context.Context, uscc venue.USCC) (venue.Unit, error) {
-	row, err := r.names.Get(ctx, "uscc:"+cmp.Or(string(uscc), absentKey))
+	row, err := r.reg.names.Get(ctx, "uscc:"+cmp.Or(string(uscc), absentKey))
 	if err != nil {
 		return venue.Unit{}, err
 	}
@@ -322,7 +307,7 @@ func (r *Register) standing(ctx context.Context, id venue.UnitID) (venue.Unit, e
 // ClaimUnit takes a unit's name in the register for it and answers with the id
 // under which it is, or will be.
 func (r *Register) ClaimUnit(ctx context.Context, u venue.Unit) (venue.UnitID, error) {
-	holder, err := r.claim(ctx, unitName(u), string(u.ID))
+	holder, err := r.reg.claim(ctx, unitName(u), string(u.ID))
 	return venue.UnitID(holder), err
 }
 
@@ -389,7 +374,7 @@ func (r *Register) Enter(ctx context.Context, e registry.Entry, m registry.Made,
 // ClaimVenue takes a venue's name in the register for it and answers with the id
 // under which it is, or will be.
 func (r *Register) ClaimVenue(ctx context.Context, v venue.Venue) (venue.VenueID, error) {
-	holder, err := r.claim(ctx, venueName(v), string(v.ID))
+	holder, err := r.reg.claim(ctx, venueName(v), string(v.ID))
 	return venue.VenueID(holder), err
 }
 

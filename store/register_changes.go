@@ -127,7 +127,7 @@ func (r *Register) take(ctx context.Context, name, id string) error {
 	if name == "" {
 		return nil
 	}
-	holder, err := r.claim(ctx, name, id)
+	holder, err := r.reg.claim(ctx, name, id)
 	if err == nil && holder != id {
 		err = fmt.Errorf("the name in the register: %w", venue.ErrExists)
 	}

@@ -295,7 +295,7 @@ func TestApplications(t *testing.T) {
 func TestWhatIsOutOfScopeIsAsAbsent(t *testing.T) {
 	ctx := context.Background()
 	b := newBureau(t, openStore(t))
-	office := store.NewOffice(b.engine, b.registry).WithRegister(b.register)
+	office := b.register.Show(store.NewOffice(b.engine, b.registry))
 	ids := map[venue.Division][]string{}
 	for n, d := range []venue.Division{"419981001", "419981001", "419981001", "419981002"} {
 		f := form(n + 1)

@@ -31,6 +31,7 @@ type Registry struct {
 	territories Collection[venue.Territory]
 	meta        Collection[MetaRow]
 	oldCodes    Collection[OldCodeRow]
+	names       Collection[RegisterNameRow]
 
 	machine venue.Clock
 	places  *lru.Cache[venue.Code, cachedPlace]
@@ -67,6 +68,7 @@ func NewRegistry(docs Documents, machine venue.Clock) *Registry {
 		territories: NewCollection[venue.Territory](docs, Territories),
 		meta:        NewCollection[MetaRow](docs, Meta),
 		oldCodes:    NewCollection[OldCodeRow](docs, OldCodes),
+		names:       NewCollection[RegisterNameRow](docs, RegisterNames),
 		machine:     machine, places: places, old: old,
 	}
 }
@@ -281,8 +283,8 @@ type Registered struct {
 	Since       time.Time // from when on the units own their doors
 }
 
-// Put writes new entries and overwrites known ones by their id. It can be run
-// again after a failure. A door that changes hands ends the old tenure.
+// Put writes new entries and overwrites known ones by their id; of two of a name
+// the first is the one that applications find. It can be run again after a failure. A door that changes hands ends the old tenure.
 func (r *Registry) Put(ctx context.Context, in Registered) error {
 	var err error
 	for _, v := range in.Territories {
@@ -301,7 +303,8 @@ func (r *Registry) Put(ctx context.Context, in Registered) error {
 			*u = v
 			return nil
 		})
-		err = errors.Join(err, e)
+		_, claimed := r.claim(ctx, unitName(v), string(v.ID))
+		err = errors.Join(err, e, claimed)
 	}
 	for _, v := range in.Venues {
 		_, e := r.venues.Update(ctx, string(v.ID), true, func(p *venue.Venue) error {
@@ -309,7 +312,8 @@ func (r *Registry) Put(ctx context.Context, in Registered) error {
 			*p = v
 			return nil
 		})
-		err = errors.Join(err, e)
+		_, claimed := r.claim(ctx, venueName(v), string(v.ID))
+		err = errors.Join(err, e, claimed)
 	}
 	for _, v := range in.Bindings {
 		err = errors.Join(err, set(ctx, r.bindings, v.Account.Key(), v))
@@ -318,6 +322,19 @@ func (r *Registry) Put(ctx context.Context, in Registered) error {
 		err = errors.Join(err, r.putDoor(ctx, v, in.Since))
 	}
 	return errors.Join(err, r.changed(ctx))
+}
+
+// claim takes a name for an id, and answers whose it is.
+func (r *Registry) claim(ctx context.Context, name, id string) (string, error) {
+	for {
+		row, err := r.names.Get(ctx, name) // a name that is taken costs no write
+		if !errors.Is(err, venue.ErrNotFound) {
+			return row.Value.ID, err
+		}
+		if added, err := insert(ctx, r.names, name, RegisterNameRow{id}); err != nil || added {
+			return id, err
+		}
+	}
 }
 
 // putDoor writes the tenures first: run again, even at a later instant, it

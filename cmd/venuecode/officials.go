@@ -37,7 +37,7 @@ func (a *app) officialsDoor() (*console.Handler, error) {
 	a.officials = officials
 	return &console.Handler{
 		Access: officials, Trail: a.trail, Proof: proof{a.trail, a}, Keys: officeKeys{a.vault, a}, Machine: machine,
-		Office: store.NewOffice(a.engine, a.registry).WithRegister(a.register), Boards: a.reports, Incomplete: a.incomplete, Clock: a.clock,
+		Office: a.register.Show(store.NewOffice(a.engine, a.registry)), Boards: a.reports, Incomplete: a.incomplete, Clock: a.clock,
 		Divisions: a.config.Divisions, Insecure: a.config.Test,
 	}, nil
 }

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/venuecode/venuecode/intake"
+)
+
+func TestARegisterIsImported(t *testing.T) {
+	d := quietTown(t)
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	run := func(code int, args ...string) (r intake.Result) {
+		t.Helper()
+		out, stderr, got := runs(t, append(append([]string{"import"}, args...), "--json")...)
+		if got != code || strings.Count(strings.TrimSpace(out), "\n") > 0 {
+			t.Fatalf("%v: %d %s\n%s", args, got, stderr, out)
+		}
+		parse(t, out, &r)
+		return r
+	}
+	const head = "单位名称,统一社会信用代码,上级单位,所属区划,行业,在册人数,联系人,联系电话\n"
+	good := head + "青禾商贸有限公司,91350100M000100Y43,,419981001,商贸,12,张三丰,13900000001\n"
+	units := file("units.csv", good)
+	if r := run(0, "units", units, "--check"); r.Rows != 1 || r.OK != 1 || r.Errors == nil {
+		t.Errorf("checked: %+v", r)
+	}
+	mixed := file("mixed.csv", good+"青禾坏码,9135010,,419981001,,,,\n")
+	if r := run(exitFailed, "units", mixed, "--data", d.data); r.Bad != 1 || r.Errors[0].Row != 3 || r.Errors[0].Field != "统一社会信用代码" {
+		t.Errorf("with a bad row: %+v", r)
+	}
+	bad := filepath.Join(dir, "bad.xlsx")
+	run(exitPartly, "units", mixed, "--partial", "--errors", bad, "--data", d.data)
+	run(exitFailed, "units", bad, "--check") // it is read as it is, to be mended
+	old := file("legacy.csv", "原码内容,场所名称,单位名称,详细地址\nhttps://csm.example.com/q?id=7,青禾老店,青禾商贸有限公司,\n")
+	for range 2 {
+		if r := run(0, "legacy", old, "--data", d.data); r.OK != 1 {
+			t.Errorf("old codes: %+v", r)
+		}
+	}
+	phone := d.phone("wechat", d.view.Residents[0])
+	var got struct {
+		Status int
+		Body   struct{ Venue, Decision string }
+	}
+	d.control(http.MethodPost, "/sim/phones/"+phone+"/scans", object{"link": "https://csm.example.com/q?id=7"}, &got)
+	want(t, "an old code scanned", fmt.Sprint(got.Status, " ", got.Body.Venue, " ", got.Body.Decision), "200 青禾老店 admit")
+
+	template := filepath.Join(dir, "template.xlsx")
+	if _, stderr, code := runs(t, "import", "venues", "--template", template); code != 0 {
+		t.Fatal(stderr)
+	}
+	if r := run(0, "venues", template, "--check"); r.Rows != 0 {
+		t.Errorf("the example is a row: %+v", r)
+	}
+	page := file("page.csv", "<html>")
+	if _, stderr, code := runs(t, "import", "units", page, "--data", d.data); code != exitFailed || !strings.Contains(stderr, "网页") {
+		t.Errorf("a page: %d %s", code, stderr)
+	}
+	if _, _, code := runs(t, "import", "units"); code != exitUsage {
+		t.Errorf("without a file: %d", code)
+	}
+	help, _, _ := runs(t, "import", "units", "--help")
+	wantText(t, "the help", help, "单位名称 *", "统一社会信用代码 *", "联系电话")
+}
