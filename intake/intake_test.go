@@ -233,7 +233,7 @@ func TestARegisterIsTakenOnce(t *testing.T) {
 		desk := &registry.Service{Applications: c.desk.Register, Book: c.desk.Register, Blanks: c.desk.Register, Random: rand.Reader, Clock: clock}
 		faults, err := desk.Complete(ctx, place.Venue.ID, registry.Form{
 			UnitName: "青禾市商场", USCC: uscc(2), Division: "419981001", Name: "旧店（文昌路店）", Category: "五", Address: "文昌路3号一层",
-			ApplicantName: "欧阳丹砂", ApplicantPhone: "13900000001", ManagerName: "司马青黛", ManagerPhone: "13900000002",
+			ApplicantName: registry.NewTyped("欧阳丹砂"), ApplicantPhone: registry.NewTyped("13900000001"), ManagerName: registry.NewTyped("司马青黛"), ManagerPhone: registry.NewTyped("13900000002"),
 		}, registry.Who{Account: "hanbo"})
 		if err != nil || len(faults) > 0 {
 			t.Fatalf("%v %v", faults, err)

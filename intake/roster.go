@@ -56,7 +56,7 @@ func (r *rosterReader) Row(number int, get func(string) string) (proof bool, fau
 			faults = append(faults, fault(field, invalid.Reason)...)
 		}
 	}
-	check("uscc", func(s string) error { m.uscc, proof, err = venue.ParseUSCC(s); return err })
+	check("uscc", func(s string) error { m.uscc, proof, err = registry.ParseUSCC(s); return err })
 	check("name", func(s string) error { _, err := venue.ParsePersonName(s); return err })
 	check("id_number", func(s string) error { m.id, err = venue.ParseIDNumber(s, r.today); return err })
 	if len(faults) > 0 {

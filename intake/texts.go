@@ -67,6 +67,7 @@ var sentences = map[string]string{
 // particular are the sentences that say more about one field.
 var particular = map[string]string{
 	"uscc shape":            "应为 18 位，由数字和大写字母组成，不含 I、O、Z、S、V。",
+	"uscc id_number":        "这是身份证号码。请填写营业执照或登记证书上的统一社会信用代码。",
 	"uscc twice":            "与前面一行的单位相同。",
 	"parent_uscc twice":     "上级单位不能是本单位。",
 	"parent unknown":        "未找到上级单位：不在本文件的有效行中，平台中也没有。",

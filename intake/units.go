@@ -111,7 +111,7 @@ func (r *unitReader) Match(ctx context.Context, proof map[int]bool) (map[int]reg
 // findParent finds the unit above a line, in the file or else in the register.
 func (r *unitReader) findParent(ctx context.Context, i int) (reason string, err error) {
 	l := &r.lines[i]
-	if uscc, _, err := venue.ParseUSCC(l.parent); err == nil {
+	if uscc, _, err := registry.ParseUSCC(l.parent); err == nil {
 		if j, ok := r.rows[uscc]; ok {
 			l.above = j
 			return "", nil

@@ -57,13 +57,13 @@ func (r *venueReader) Row(number int, get func(string) string) (bool, registry.F
 	zone := strings.Join(strings.Fields(get("zone")+" "+get("shop")), " ")
 	e, faults := registry.Form{
 		Name: get("name"), ShortName: get("short_name"), Category: get("category"), Address: get("address"), Plate: get("plate"),
-		Zone: zone, Doors: doors, ManagerName: get("manager_name"), ManagerPhone: get("manager_phone"),
+		Zone: zone, Doors: doors, ManagerName: registry.NewTyped(get("manager_name")), ManagerPhone: registry.NewTyped(get("manager_phone")),
 	}.CheckVenue()
-	uscc, proof, err := venue.ParseUSCC(get("uscc"))
+	uscc, proof, err := registry.ParseUSCC(get("uscc"))
 	if strings.TrimSpace(get("uscc")) == "" {
 		faults = append(faults, fault("uscc", registry.ReasonRequired)...)
-	} else if err != nil {
-		faults = append(faults, fault("uscc", "shape")...)
+	} else if invalid := (*venue.Invalid)(nil); errors.As(err, &invalid) {
+		faults = append(faults, fault("uscc", invalid.Reason)...)
 	}
 	if len(faults) > 0 {
 		return proof, faults

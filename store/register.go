@@ -356,10 +356,11 @@ func (r *Register) Enter(ctx context.Context, e registry.Entry, m registry.Made,
 		}
 		m.Unit = id
 	}
-	unit, err := r.Unit(ctx, m.Unit)
+	unit, err := r.standing(ctx, m.Unit)
 	if err != nil {
 		return m, err
 	}
+	m.Unit = unit.ID
 	e.Venue.ID, e.Venue.Unit = m.Venue, unit.ID
 	if unit.Pending() {
 		e.Venue.Status = venue.StatusPending

@@ -145,7 +145,7 @@ func (r *Register) carryOut(ctx context.Context, row Row[ChangeRow]) error {
 		err = r.carryVenue(ctx, c)
 	}
 	if name := row.Value.Frees; err == nil && name != "" {
-		err = r.release(ctx, name, owner(c))
+		err = r.free(ctx, c, name)
 	}
 	if err == nil {
 		err = r.reg.changed(ctx)
@@ -155,6 +155,25 @@ func (r *Register) carryOut(ctx context.Context, row Row[ChangeRow]) error {
 	}
 	_, err = r.changes.Update(ctx, row.ID, false, func(v *ChangeRow) error { v.Open = false; return nil })
 	return err
+}
+
+// free gives up the name that a change gives up, unless a later one took it back.
+func (r *Register) free(ctx context.Context, c registry.Change, name string) error {
+	if c.Unit != nil {
+		u, err := r.Unit(ctx, c.Unit.ID)
+		if c.Unit = &u; err != nil {
+			return err
+		}
+	} else {
+		v, err := r.reg.venues.Get(ctx, string(c.Venue.ID))
+		if c.Venue = &v.Value; err != nil {
+			return err
+		}
+	}
+	if nameOf(c) == name {
+		return nil
+	}
+	return r.release(ctx, name, owner(c))
 }
 
 func (r *Register) carryVenue(ctx context.Context, c registry.Change) error {
@@ -188,23 +207,27 @@ func (r *Register) carryDoor(ctx context.Context, c registry.Change, d venue.Doo
 	case old.Value.Unit != d.Unit:
 		err = r.reg.transfer(ctx, d.Code, old.Value.Unit, d.Unit, c.At)
 	}
-	name := d.Name
-	for n := 2; err == nil; n++ {
+	if err != nil {
+		return err
+	}
+	put := func() error {
 		if fresh {
-			err = r.reg.doors.Insert(ctx, string(d.Code), d)
-		} else {
-			old.Value = d
-			_, err = r.reg.doors.Replace(ctx, old)
+			return r.reg.doors.Insert(ctx, string(d.Code), d)
 		}
-		if !errors.Is(err, venue.ErrExists) {
-			break
-		}
-		if _, err = r.reg.doors.Get(ctx, string(d.Code)); fresh && err == nil {
-			return nil
-		} else if err == nil || errors.Is(err, venue.ErrNotFound) {
-			err = nil
+		old.Value = d
+		_, err := r.reg.doors.Replace(ctx, old)
+		return err
+	}
+	name := d.Name
+	err = put()
+	for n := 2; errors.Is(err, venue.ErrExists); n++ {
+		if fresh { // it may be the code that is there: somebody else carried this out
+			if _, err := r.reg.doors.Get(ctx, string(d.Code)); !errors.Is(err, venue.ErrNotFound) {
+				return err
+			}
 		}
 		d.Name = fmt.Sprintf("%s(%d)", name, n)
+		err = put()
 	}
 	if errors.Is(err, venue.ErrStale) { // somebody else carries the same out
 		return r.carryDoor(ctx, c, d)

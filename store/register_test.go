@@ -127,7 +127,7 @@ func form(n int) registry.Form {
 	return registry.Form{
 		UnitName: fmt.Sprintf("青禾市第%d商贸有限公司", n), USCC: uscc(n), UnitKind: "企业", Division: "419981001", Sectors: "商贸、餐饮",
 		Name: fmt.Sprintf("第%d商场", n), ShortName: "商场", Category: "一", Address: "洗月街道文昌路1号", Doors: []string{"南门", "北门"},
-		ApplicantName: applicant, ApplicantPhone: "13900000001", ManagerName: manager, ManagerPhone: "13900000002",
+		ApplicantName: registry.NewTyped(applicant), ApplicantPhone: registry.NewTyped("13900000001"), ManagerName: registry.NewTyped(manager), ManagerPhone: registry.NewTyped("13900000002"),
 	}
 }
 
@@ -326,7 +326,7 @@ func TestWhatIsOutOfScopeIsAsAbsent(t *testing.T) {
 	if _, err := office.Application(ctx, street, ids["419981002"][0]); !errors.Is(err, store.ErrOutOfScope) {
 		t.Errorf("another street's: %v", err)
 	}
-	if a, err := office.Application(ctx, street, seen[0]); err != nil || a.Form.ManagerName != manager {
+	if a, err := office.Application(ctx, street, seen[0]); err != nil || a.Form.ManagerName.Reveal() != manager {
 		t.Errorf("its own: %v", err)
 	}
 	made, err := b.Approve(ctx, ids["419981002"][0], officer, false)
@@ -411,7 +411,7 @@ func TestNoCodeIsLostWhereverTheProcessEnds(t *testing.T) {
 		}
 		for range rapid.IntRange(3, 14).Draw(t, "acts") {
 			b.clock.advance(rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "later"))
-			act := rapid.SampledFrom([]string{"apply", "apply", "add", "rename", "suspend", "resume", "close", "transfer", "merge", "merge units", "activate"}).Draw(t, "act")
+			act := rapid.SampledFrom([]string{"apply", "apply", "add", "rename", "suspend", "resume", "close", "transfer", "merge", "merge units", "activate", "correct", "correct"}).Draw(t, "act")
 			if len(venues) < 2 {
 				act = "apply"
 			}
@@ -468,6 +468,10 @@ func TestNoCodeIsLostWhereverTheProcessEnds(t *testing.T) {
 			case "merge units":
 				from, into := rapid.SampledFrom(units).Draw(t, "from"), rapid.SampledFrom(units).Draw(t, "into")
 				err = b.do(t, func() error { _, err := b.MergeUnits(ctx, from, into, officer); return err })
+			case "correct":
+				id, f := some("venue"), form(0)
+				f.Place, f.Name = "419981001", rapid.SampledFrom([]string{"甲店", "乙店"}).Draw(t, "new name")
+				err = b.do(t, func() error { _, _, err := b.Correct(ctx, id, f, officer); return err })
 			case "activate":
 				id := some("venue")
 				n++
@@ -524,11 +528,16 @@ func (b *bureau) check(t *rapid.T, venues []venue.VenueID, codes, dead map[venue
 	}
 	mine := map[venue.VenueID]bool{}
 	changes := store.NewCollection[store.ChangeRow](b.engine, store.ChangeRows)
+	names := store.NewCollection[store.RegisterNameRow](b.engine, store.RegisterNames)
 	for _, id := range venues {
 		mine[id] = true
 		p, err := b.register.Place(ctx, id)
 		if err != nil {
 			t.Fatal(err)
+		}
+		name := fmt.Sprintf("venue:%s:%s\x1f\x1f", p.Venue.Unit, p.Venue.Name)
+		if row, err := names.Get(ctx, name); p.Venue.Status != venue.StatusClosed && (err != nil || row.Value.ID != string(id)) {
+			t.Fatalf("the name of %s is %s's, %v", id, row.Value.ID, err)
 		}
 		if p.Venue.Into != "" && len(p.Doors) > 0 {
 			t.Fatalf("a merged venue has %d doors", len(p.Doors))

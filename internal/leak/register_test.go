@@ -16,7 +16,7 @@ func filledIn() registry.Form {
 	return registry.Form{
 		UnitName: "青禾市商贸有限公司", USCC: "91350100M000100Y43", Division: "419981001",
 		Name: "青禾商场", Category: "一", Address: "文昌路1号一层", Doors: []string{"南门"},
-		ApplicantName: people[0].Name, ApplicantPhone: people[0].Phone, ManagerName: people[1].Name, ManagerPhone: people[1].Phone,
+		ApplicantName: registry.NewTyped(people[0].Name), ApplicantPhone: registry.NewTyped(people[0].Phone), ManagerName: registry.NewTyped(people[1].Name), ManagerPhone: registry.NewTyped(people[1].Phone),
 	}
 }
 
@@ -29,7 +29,8 @@ func applications(o *out) {
 	by := registry.Who{Account: "township", Reason: "材料不全"}
 	for what, secret := range secrets {
 		f := filledIn()
-		f.USCC, f.Plate, f.Division, f.Category, f.Headcount, f.ApplicantName, f.ApplicantPhone = secret, secret, secret, "（"+secret, secret, secret+"\x00", secret+"9"
+		f.USCC, f.Plate, f.Division, f.Category, f.Headcount = secret, secret, secret, "（"+secret, secret
+		f.ApplicantName, f.ApplicantPhone = registry.NewTyped(secret+"\x00"), registry.NewTyped(secret+"9")
 		a, faults, err := desk.Submit(ctx, "", f, registry.Sender{})
 		o.maybe("a form of "+what, err)
 		o.value("faults", faults)

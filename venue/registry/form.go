@@ -37,11 +37,32 @@ type Form struct {
 	Plate     string   `json:"plate"`
 	Doors     []string `json:"doors"`
 
-	ApplicantName  string `json:"applicant_name"`
-	ApplicantPhone string `json:"applicant_phone"`
-	ManagerName    string `json:"manager_name"`
-	ManagerPhone   string `json:"manager_phone"`
+	ApplicantName  Typed `json:"applicant_name"`
+	ApplicantPhone Typed `json:"applicant_phone"`
+	ManagerName    Typed `json:"manager_name"`
+	ManagerPhone   Typed `json:"manager_phone"`
 }
+
+// Typed is what somebody filled in where a person's name or number belongs. It
+// shows itself to nobody; text unmarshals into it.
+type Typed struct{ text *string }
+
+// NewTyped takes what was filled in.
+func NewTyped(s string) Typed { return Typed{&s} }
+
+// Reveal gives it back.
+func (t Typed) Reveal() string {
+	if t.text == nil {
+		return ""
+	}
+	return *t.text
+}
+
+// UnmarshalText reads it from JSON.
+func (t *Typed) UnmarshalText(b []byte) error { *t = NewTyped(string(b)); return nil }
+
+// MarshalText writes nothing of it.
+func (t Typed) MarshalText() ([]byte, error) { return []byte("*"), nil }
 
 // Format keeps what was filled in out of any print.
 func (f Form) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "registry.Form") }
@@ -55,8 +76,14 @@ func (f Form) LogValue() slog.Value { return slog.StringValue("registry.Form") }
 // Reveal gives what was filled in as JSON, which unmarshals into a Form.
 // Whoever shows it writes the audit entry.
 func (f Form) Reveal() ([]byte, error) {
-	type clear Form
-	return json.Marshal(clear(f))
+	type rest Form
+	return json.Marshal(struct {
+		rest
+		ApplicantName  string `json:"applicant_name"`
+		ApplicantPhone string `json:"applicant_phone"`
+		ManagerName    string `json:"manager_name"`
+		ManagerPhone   string `json:"manager_phone"`
+	}{rest(f), f.ApplicantName.Reveal(), f.ApplicantPhone.Reveal(), f.ManagerName.Reveal(), f.ManagerPhone.Reveal()})
 }
 
 // Person is somebody to be reached about a unit or venue.
@@ -89,6 +116,7 @@ const (
 	ReasonUnknown  = "unknown" // names nothing that there is
 	ReasonRange    = "range"
 	ReasonExists   = "exists" // something by that name is there already
+	ReasonIDNumber = "id_number"
 )
 
 // Bounds of what is filled in, in characters. The short name's are printed on
@@ -217,7 +245,7 @@ func (c *checking) unit(f Form) venue.Unit {
 func (c *checking) uscc(s string, required bool, u *venue.Unit) (proof bool) {
 	if !blank(s) {
 		var err error
-		u.USCC, proof, err = venue.ParseUSCC(s)
+		u.USCC, proof, err = ParseUSCC(s)
 		c.failed("uscc", err)
 	} else if required {
 		c.fault("uscc", ReasonRequired)
@@ -264,10 +292,10 @@ type class struct {
 	of string // the type, if a type was named instead of a class
 }
 
-func (c *checking) person(who, name, phone string) Person {
+func (c *checking) person(who string, name, phone Typed) Person {
 	return Person{
-		Name:  read(c, who+"_name", name, true, venue.ParsePersonName),
-		Phone: read(c, who+"_phone", phone, true, venue.ParsePhone),
+		Name:  read(c, who+"_name", name.Reveal(), true, venue.ParsePersonName),
+		Phone: read(c, who+"_phone", phone.Reveal(), true, venue.ParsePhone),
 	}
 }
 
@@ -278,7 +306,7 @@ func Contact(name, phone string) (Person, Faults) {
 		return Person{}, nil
 	}
 	var c checking
-	p := c.person("contact", name, phone)
+	p := c.person("contact", NewTyped(name), NewTyped(phone))
 	return p, c.faults
 }
 
@@ -337,9 +365,22 @@ func (c *checking) position(lng, lat string) (x, y float64) {
 func blank(s string) bool { return strings.TrimSpace(venue.Fold(s)) == "" }
 
 func uscc(s string) (venue.USCC, error) {
-	u, _, err := venue.ParseUSCC(s)
+	u, _, err := ParseUSCC(s)
 	return u, err
 }
+
+// ParseUSCC is venue.ParseUSCC, but an ID number, which people fill in when they
+// have no USCC, is refused ("id_number"): it must not be kept as one.
+func ParseUSCC(s string) (u venue.USCC, proof bool, err error) {
+	if u, proof, err = venue.ParseUSCC(s); proof {
+		if _, notID := venue.ParseIDNumber(s, anyDay); notID == nil {
+			return "", false, &venue.Invalid{Field: "uscc", Reason: ReasonIDNumber}
+		}
+	}
+	return u, proof, err
+}
+
+const anyDay = venue.Day(1 << 30)
 
 // parseDivision wants a county or smaller: nobody's 属地 is a province.
 func parseDivision(s string) (venue.Division, error) {

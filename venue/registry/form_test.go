@@ -12,7 +12,7 @@ func whole() Form {
 	return Form{
 		UnitName: "青禾市商贸有限公司", USCC: "91350100M000100Y43", UnitKind: "企业", Division: "419981001", Sectors: "商贸、餐饮，商贸", Headcount: "３２人",
 		Name: "青禾商场", ShortName: "青禾商场", Category: "（一）", Address: "洗月街道文昌路１号", Doors: []string{"南门", " 北门 ", ""},
-		ApplicantName: "欧阳丹砂", ApplicantPhone: "139 0000 0001", ManagerName: "司马青黛", ManagerPhone: "+8613900000002",
+		ApplicantName: NewTyped("欧阳丹砂"), ApplicantPhone: NewTyped("139 0000 0001"), ManagerName: NewTyped("司马青黛"), ManagerPhone: NewTyped("+8613900000002"),
 	}
 }
 
@@ -46,6 +46,7 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 		{"an organisation without a USCC", func(f *Form) { f.USCC = "　" }, "uscc required"},
 		{"a small place needs none", func(f *Form) { f.USCC, f.Category = "", "小场所" }, ""},
 		{"a USCC of 17", func(f *Form) { f.USCC = f.USCC[:17] }, "uscc shape"},
+		{"an ID number instead", func(f *Form) { f.USCC = "11010519491231002X" }, "uscc id_number"},
 		{"a USCC that only lacks its check character", func(f *Form) { f.USCC = wrong }, ""},
 		{"a vehicle without a plate", func(f *Form) { f.Category, f.Type = "三", "出租汽车" }, "plate required"},
 		{"a vehicle by its type alone", func(f *Form) { f.Category, f.Plate = "公交车", "豫d·12345" }, ""},
@@ -66,7 +67,7 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 		{"not UTF-8", func(f *Form) { f.Name = "\xff\xfe店" }, "name character"},
 		{"half a position", func(f *Form) { f.Lng = "112.8" }, "lat required"},
 		{"in the sea", func(f *Form) { f.Lng, f.Lat = "0", "NaN" }, "lng range lat range"},
-		{"a phone of ten", func(f *Form) { f.ManagerPhone = "1390000000" }, "manager_phone shape"},
+		{"a phone of ten", func(f *Form) { f.ManagerPhone = NewTyped("1390000000") }, "manager_phone shape"},
 		{"above itself", func(f *Form) { f.ParentUSCC = f.USCC }, "parent_uscc twice"},
 	} {
 		f := whole()
