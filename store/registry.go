@@ -186,11 +186,46 @@ func unheard(err error) bool {
 	return errors.Is(err, venue.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// changed tells every process that the registry changed.
-func (r *Registry) changed(ctx context.Context) error {
-	_, err := r.meta.Update(ctx, registryVer, true, func(m *MetaRow) error { m.Value++; return nil })
+// changed tells every process that the registry changed: what these units are or
+// have, or, without any, whatever it may be.
+func (r *Registry) changed(ctx context.Context, units ...venue.UnitID) error {
+	err := touch(ctx, r.meta, registryVer, units...)
 	r.forget()
 	return err
+}
+
+// touched is how many changes a version remembers one by one.
+const touched = 100
+
+// touch counts a version up and notes what changed. It comes after the change is
+// written: who has seen the version reads the change.
+func touch[ID ~string](ctx context.Context, meta Collection[MetaRow], version string, ids ...ID) error {
+	_, err := meta.Update(ctx, version, true, func(m *MetaRow) error {
+		m.Value++
+		if len(ids) == 0 || len(ids) > touched {
+			m.Since, m.Recent = m.Value, nil
+			return nil
+		}
+		for _, id := range ids {
+			m.Recent = append(m.Recent, Touch{m.Value, string(id)})
+		}
+		for len(m.Recent) > touched {
+			m.Since, m.Recent = m.Recent[0].At, m.Recent[1:]
+		}
+		return nil
+	})
+	return err
+}
+
+// since lists what changed after a version was seen; not ok if it may have been
+// anything.
+func (m MetaRow) since(seen int64) (ids []string, ok bool) {
+	for _, t := range m.Recent {
+		if t.At > seen {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids, seen >= m.Since && seen <= m.Value
 }
 
 // Unit reads a unit; venue.ErrNotFound.
@@ -321,7 +356,19 @@ func (r *Registry) Put(ctx context.Context, in Registered) error {
 	for _, v := range in.Doors {
 		err = errors.Join(err, r.putDoor(ctx, v, in.Since))
 	}
-	return errors.Join(err, r.changed(ctx))
+	return errors.Join(err, r.changed(ctx, in.units()...))
+}
+
+// units are those about which something is put in. A door that changes hands is
+// about one that is not known here: then there are none, which stands for all.
+func (in Registered) units() (ids []venue.UnitID) {
+	if len(in.Venues)+len(in.Doors) > 0 {
+		return nil
+	}
+	for _, u := range in.Units {
+		ids = append(ids, u.ID)
+	}
+	return ids
 }
 
 // claim takes a name for an id, and answers whose it is.

@@ -56,6 +56,7 @@ var Schemas = []Schema{
 	Reports, Outbox, Stages, Callbacks, Rechecks, Escrows, Certificates, Meta,
 	Officials, OfficialSessions, OfficialChanges, OfficialRequests, OfficialQuotas, OfficialRoster,
 	RevocationRows, LeaseRows, ProcessRows, PlatformTokens,
+	Subjects, SubjectDecisions, SubjectImports, CoverageDays,
 }
 
 // PersonRow is one person, sealed under a key of their own that is wrapped
@@ -152,6 +153,16 @@ type RecheckRow struct {
 type MetaRow struct {
 	Value int64
 	Text  string
+	// Of a version: what changed later than version Since. Before that it may
+	// have been anything.
+	Since  int64
+	Recent []Touch
+}
+
+// Touch is something that changed as the version became At.
+type Touch struct {
+	At int64
+	ID string
 }
 
 // EscrowRow is a copy of keys that somebody else holds until it expires.

@@ -1,6 +1,9 @@
 package venue
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Division is the code of an administrative division 行政区划: six digits (GB/T
 // 2260), nine with the township, twelve with the village. Trailing zeros stand
@@ -33,25 +36,36 @@ func ParseDivision(s string) (Division, error) {
 
 // Level tells how large d is.
 func (d Division) Level() DivisionLevel {
-	switch len(d.stem()) {
-	case 2:
-		return LevelProvince
-	case 4:
-		return LevelPrefecture
-	case 6:
-		return LevelCounty
-	case 9:
-		return LevelTownship
-	case 12:
-		return LevelVillage
-	}
-	return 0
+	return DivisionLevel(max(slices.Index(levelDigits[:], len(d.stem())), 0))
 }
+
+// At is the division of a level that d lies in, and d itself if it is no smaller
+// than that. One division has one result, however many zeros its code ends in.
+func (d Division) At(level DivisionLevel) Division {
+	stem := d.stem()
+	if stem == "" || level < LevelProvince || level > LevelVillage {
+		return d
+	}
+	stem = stem[:min(len(stem), levelDigits[level])]
+	return Division(stem + strings.Repeat("0", max(6-len(stem), 0)))
+}
+
+// levelDigits is how many digits a level's code has before its zeros.
+var levelDigits = [...]int{0, 2, 4, 6, 9, 12}
 
 // Contains tells whether o is d or lies in it. What is not a division contains
 // nothing and lies nowhere: a scope that was never set must not see everything.
 func (d Division) Contains(o Division) bool {
 	return d.Level() != 0 && o.Level() != 0 && strings.HasPrefix(string(o), d.stem())
+}
+
+// Range is where, in the order of their bytes, the codes lie of d and of all in
+// it: from ≤ code < to. What is not a division has an empty one.
+func (d Division) Range() (from, to string) {
+	if from = d.stem(); from == "" {
+		return "", ""
+	}
+	return from, from + ":" // the byte behind the digits
 }
 
 // stem is the part of the code that all codes in d begin with, "" when d is

@@ -64,6 +64,7 @@ type Door struct {
 	Status Status
 	// Changes is the number of the last change of its venue that reached it.
 	Changes int64
+	Posted  time.Time // when somebody confirmed that the code hangs there; zero: nobody has
 }
 
 // Tenure says that a unit owned a door from Since on, until Until if that is

@@ -67,6 +67,18 @@ func (s Scope) CoversSector(d Division, sector string) bool {
 	return s.CoversDivision(d) || s.kind == ScopeSector && s.reaches(d) && s.oversees(sector)
 }
 
+// Admits tells whether a question about a sector in d asks for nothing that is
+// out of scope. "" as either stands for all of it that is in scope.
+func (s Scope) Admits(d Division, sector string) bool {
+	switch s.kind {
+	case ScopeTerritory:
+		return d == "" || s.reaches(d)
+	case ScopeSector:
+		return (d == "" || s.reaches(d)) && (sector == "" || s.oversees(sector))
+	}
+	return false
+}
+
 // Reach is where a repository looks, so that it need not look everywhere: at the
 // one unit of a unit's scope, or where division codes begin like one of stems,
 // which are in order and none within another. Only Covers says what may be known
