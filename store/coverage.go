@@ -242,6 +242,7 @@ func (c *Coverage) read(ctx context.Context) error {
 	if first || now.decisions != c.seen.decisions {
 		c.picture.Decided(decisions)
 	}
+	c.picture.Sum(venue.DayOf(asOf.At)) // who asks need not wait for that either
 	c.asOf, c.seen = asOf, now
 	return nil
 }

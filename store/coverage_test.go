@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -489,11 +490,18 @@ func TestCoverageOfACity(t *testing.T) {
 	}
 	fill(t, c.engine, in, subjects*3/2)
 	c.machine.advance(time.Hour)
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc >> 20
+	}
+	before := heap()
 	began = time.Now()
 	if err := c.coverage.Fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	filled := time.Since(began)
+	filled, size := time.Since(began), heap()-before
 	var first, page time.Duration
 	for i := range 5 {
 		began = time.Now()
@@ -515,8 +523,8 @@ func TestCoverageOfACity(t *testing.T) {
 	if err != nil || len(proposed) != 20 {
 		t.Fatal(len(proposed), err)
 	}
-	t.Logf("%d subjects: import %v, again %v, fill %v, first page %v, page %v, missing %v, proposals %v",
-		subjects, imported, repeated, filled, first, page, missing, time.Since(began))
+	t.Logf("%d subjects: import %v, again %v, fill %v, first page %v, page %v, missing %v, proposals %v; the picture takes %d MB",
+		subjects, imported, repeated, filled, first, page, missing, time.Since(began), size)
 }
 
 // fill writes units, and doors that are spread over them, a venue to each.

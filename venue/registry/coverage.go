@@ -80,8 +80,10 @@ type Decision struct {
 // day; what it answers is of that sum. It is not safe for concurrent use but for
 // the questions, which all take the scope of whoever asks.
 type Picture struct {
-	subjects map[string]*subject
-	units    map[venue.UnitID]*Holding
+	subjects []subject
+	place    map[string]int // of a subject, by id
+	units    []Holding
+	placed   map[venue.UnitID]int
 	said     map[venue.UnitID]string // confirmed: the subject that a unit stands for
 	refused  map[Decision]bool       // of unit and subject alone
 	cells    map[cellKey]*cell
@@ -107,10 +109,14 @@ type cell struct {
 
 type subject struct {
 	*cell
-	must func(venue.Day) bool
-	rank int // by gaps, of the best of its units
-	unit venue.UnitID
+	id    string
+	never bool      // it need not have a code
+	from  venue.Day // the first day on which it must
+	rank  int       // by gaps, of the best of its units
+	unit  venue.UnitID
 }
+
+func (s *subject) must(on venue.Day) bool { return !s.never && on >= s.from }
 
 // outsideKey is where the codes are of units that stand for no subject.
 type outsideKey struct {
@@ -120,13 +126,8 @@ type outsideKey struct {
 
 // NewPicture is the picture of nothing.
 func NewPicture() *Picture {
-	return &Picture{subjects: map[string]*subject{}, units: map[venue.UnitID]*Holding{}, said: map[venue.UnitID]string{}, refused: map[Decision]bool{},
-		cells: map[cellKey]*cell{}, stale: true}
+	return &Picture{place: map[string]int{}, placed: map[venue.UnitID]int{}, cells: map[cellKey]*cell{}, stale: true}
 }
-
-// always and never spare most subjects a closure of their own.
-func always(venue.Day) bool { return true }
-func never(venue.Day) bool  { return false }
 
 // Subject puts one in, or puts it anew.
 func (p *Picture) Subject(id string, s Subject) {
@@ -136,20 +137,25 @@ func (p *Picture) Subject(id string, s Subject) {
 		c = &cell{cellKey: key}
 		p.cells[key] = c
 	}
-	must := s.Must
-	switch {
-	case s.State != SubjectActive || s.Gone != 0 || s.Exempt != "" && s.Until == 0:
-		must = never
-	case s.Exempt == "":
-		must = always
+	in := subject{cell: c, id: id, never: s.State != SubjectActive || s.Gone != 0 || s.Exempt != "" && s.Until == 0}
+	if s.Exempt != "" {
+		in.from = s.Until + 1
 	}
-	p.subjects[id] = &subject{cell: c, must: must}
+	if i, ok := p.place[id]; ok {
+		p.subjects[i] = in
+	} else {
+		p.place[id], p.subjects = len(p.subjects), append(p.subjects, in)
+	}
 	p.stale = true
 }
 
 // Unit puts one in, or puts it anew.
 func (p *Picture) Unit(h Holding) {
-	p.units[h.ID] = &h
+	if i, ok := p.placed[h.ID]; ok {
+		p.units[i] = h
+	} else {
+		p.placed[h.ID], p.units = len(p.units), append(p.units, h)
+	}
 	p.stale = true
 }
 
@@ -172,23 +178,29 @@ func (p *Picture) Decided(all []Decision) {
 
 // Subjects takes the subjects of another picture instead of its own, and Units
 // the units: what is read anew as a whole is read beside what is asked.
-func (p *Picture) Subjects(of *Picture) { p.subjects, p.cells, p.stale = of.subjects, of.cells, true }
+func (p *Picture) Subjects(of *Picture) {
+	p.subjects, p.place, p.cells, p.stale = of.subjects, of.place, of.cells, true
+}
 
 // Units see Subjects.
-func (p *Picture) Units(of *Picture) { p.units, p.stale = of.units, true }
+func (p *Picture) Units(of *Picture) { p.units, p.placed, p.stale = of.units, of.placed, true }
 
 // Summed tells whether Sum for a day has nothing to do.
 func (p *Picture) Summed(on venue.Day) bool { return !p.stale && p.day == on }
 
-// standsFor is the subject that a unit is; "" if none of the register.
-func (p *Picture) standsFor(h *Holding) string {
-	if id := string(h.USCC); id != "" && p.subjects[id] != nil {
-		return id
+// standsFor is the subject that a unit is; nil if none of the register.
+func (p *Picture) standsFor(h *Holding) *subject {
+	if h.USCC != "" {
+		if i, ok := p.place[string(h.USCC)]; ok {
+			return &p.subjects[i]
+		}
 	}
-	if id := p.said[h.ID]; p.subjects[id] != nil {
-		return id
+	if id, ok := p.said[h.ID]; ok {
+		if i, ok := p.place[id]; ok {
+			return &p.subjects[i]
+		}
 	}
-	return ""
+	return nil
 }
 
 // Sum counts for a day, if anything has changed since it last did.
@@ -199,12 +211,13 @@ func (p *Picture) Sum(on venue.Day) {
 	for _, c := range p.cells {
 		c.Coverage, c.idle, c.lack = Coverage{}, 0, [4]int{}
 	}
-	for _, s := range p.subjects {
-		s.rank, s.unit = 0, ""
+	for i := range p.subjects {
+		p.subjects[i].rank, p.subjects[i].unit = 0, ""
 	}
 	p.outside = map[outsideKey]int{}
-	for _, h := range p.units {
-		s := p.subjects[p.standsFor(h)]
+	for i := range p.units {
+		h := &p.units[i]
+		s := p.standsFor(h)
 		if s == nil {
 			if h.Codes > 0 {
 				p.outside[outsideKey{h.Division, strings.Join(h.Sectors, "\x00")}] += h.Codes
@@ -215,8 +228,8 @@ func (p *Picture) Sum(on venue.Day) {
 			s.rank, s.unit = rank, h.ID
 		}
 	}
-	for _, s := range p.subjects {
-		switch {
+	for i := range p.subjects {
+		switch s := &p.subjects[i]; {
 		case !s.must(on):
 			s.idle++
 		case gaps[s.rank] == GapNone:
@@ -383,13 +396,14 @@ func (p *Picture) Missing(scope venue.Scope, f Filter, gap Gap, after Gapped, li
 	for key, c := range p.cells {
 		taken[c] = f.takes(scope, key) && c.Have < c.Must
 	}
-	for id, s := range p.subjects {
+	for i := range p.subjects {
+		s := &p.subjects[i]
 		g := gaps[s.rank]
 		if g == GapNone || gap != "" && g != gap || !taken[s.cell] || !s.must(p.day) {
 			continue
 		}
 		total++
-		l := Gapped{id, s.division, g, s.unit}
+		l := Gapped{s.id, s.division, g, s.unit}
 		if l.compare(after) <= 0 {
 			continue
 		}
@@ -411,16 +425,6 @@ func (p *Picture) Missing(scope venue.Scope, f Filter, gap Gap, after Gapped, li
 	return list, total
 }
 
-// In tells whether a subject is in scope, and the unit that stands for it; ok is
-// false for one that the register never had.
-func (p *Picture) In(scope venue.Scope, id string) (unit venue.UnitID, in, ok bool) {
-	s := p.subjects[id]
-	if s == nil {
-		return "", false, false
-	}
-	return s.unit, scope.CoversSector(s.division, s.sector), true
-}
-
 // Deadline is what was not done before an announced instant.
 type Deadline struct {
 	Units      int       // in the question
@@ -435,7 +439,8 @@ type Deadline struct {
 func (p *Picture) Deadline(scope venue.Scope, f Filter, root venue.UnitID, at time.Time) Deadline {
 	var d Deadline
 	before := func(t time.Time) bool { return !t.IsZero() && t.Before(at) }
-	for _, h := range p.units {
+	for i := range p.units {
+		h := &p.units[i]
 		inFilter := (f.Division == "" || f.Division.Contains(h.Division)) && (f.Sector == "" || slices.Contains(h.Sectors, f.Sector))
 		if !inFilter || !scope.Covers(h.unit()) || !p.below(h, root) {
 			continue
@@ -459,9 +464,11 @@ func (p *Picture) Deadline(scope venue.Scope, f Filter, root venue.UnitID, at ti
 // below tells whether a unit is root or below it. A circle of parents ends.
 func (p *Picture) below(h *Holding, root venue.UnitID) bool {
 	for steps := 0; root != "" && h.ID != root; steps++ {
-		if h = p.units[h.Parent]; h == nil || steps > 50 {
+		i, ok := p.placed[h.Parent]
+		if !ok || steps > 50 {
 			return false
 		}
+		h = &p.units[i]
 	}
 	return true
 }
@@ -497,8 +504,9 @@ func (p *Picture) Candidates(scope venue.Scope, subjects []Named) map[string][]H
 		}
 	}
 	both := make([]int, len(subjects)) // pairs in common with the unit looked at
-	for _, h := range p.units {
-		if p.standsFor(h) != "" || !scope.Covers(h.unit()) {
+	for i := range p.units {
+		h := &p.units[i]
+		if p.standsFor(h) != nil || !scope.Covers(h.unit()) {
 			continue
 		}
 		name := pairsOf(h.Name)
