@@ -33,6 +33,7 @@ import (
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 // Trail is where acts are written and read again.
@@ -55,6 +56,8 @@ type Handler struct {
 	Incomplete func() time.Time // since when scans may not have come to the memory yet; zero: all have
 	Clock      venue.Clock      // civil
 	Divisions  *venue.Divisions
+	Coverage   *store.Coverage
+	Regulators *registry.Regulators
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool
@@ -118,6 +121,19 @@ var table = []route{
 	{fiber.MethodGet, "/console/units/:id", access.UnitsRead, (*Handler).unit},
 	{fiber.MethodGet, "/console/doors", access.DoorsRead, (*Handler).doors},
 	{fiber.MethodGet, "/console/ledger", access.LedgerRead, (*Handler).ledger},
+	{fiber.MethodGet, "/console/coverage", access.CoverageRead, (*Handler).coverage},
+	{fiber.MethodGet, "/console/coverage/missing", access.CoverageRead, (*Handler).missing},
+	{fiber.MethodGet, "/console/coverage/missing.xlsx", access.CoverageRead, (*Handler).missingSheet},
+	{fiber.MethodGet, "/console/coverage/deadline", access.CoverageRead, (*Handler).deadline},
+	{fiber.MethodGet, "/console/coverage/trend", access.CoverageRead, (*Handler).trend},
+	{fiber.MethodGet, "/console/coverage/regulators", access.CoverageRead, (*Handler).regulators},
+	{fiber.MethodGet, "/console/coverage/draft", access.NoticesDraft, (*Handler).draftNotice},
+	{fiber.MethodGet, "/console/codes/silent", access.CoverageRead, (*Handler).silent},
+	{fiber.MethodGet, "/console/subjects", access.RegisterImport, (*Handler).subjects},
+	{fiber.MethodGet, "/console/subjects/template.xlsx", access.RegisterImport, (*Handler).subjectTemplate},
+	{fiber.MethodPost, "/console/subjects/import", access.RegisterImport, (*Handler).importSubjects},
+	{fiber.MethodPost, "/console/subjects/:id/confirm", access.RegisterImport, (*Handler).confirmSubject},
+	{fiber.MethodPost, "/console/subjects/:id/refuse", access.RegisterImport, (*Handler).refuseSubject},
 	{fiber.MethodGet, "/console/alarms", access.ContactsRead, (*Handler).alarms},
 	{fiber.MethodPost, "/console/reveals", access.RevealIdentity, (*Handler).reveal},
 }

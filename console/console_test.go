@@ -33,6 +33,7 @@ import (
 	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/daily"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -100,14 +101,17 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	}
 	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d.copies = store.NewCollection[store.EscrowRow](engine, store.Escrows)
-	registry, reporting := store.NewRegistry(engine, d.machine), store.NewReporting(engine, v)
-	settle(t, engine, registry, reporting)
-	d.registry = registry
+	units, reporting := store.NewRegistry(engine, d.machine), store.NewReporting(engine, v)
+	settle(t, engine, units, reporting)
+	d.registry = units
 	d.h = &Handler{Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Disposal: d.disposal(signer), Machine: d.machine,
-		Office: store.NewOffice(engine, registry), Clock: d.civil,
+		Office: store.NewOffice(engine, units), Clock: d.civil,
 		Incomplete: func() time.Time { return d.incomplete },
-		Boards:     &daily.Service{Policy: daily.DefaultPolicy(), Registry: registry, Counter: reporting, Reports: reporting, Clock: d.civil}}
+		Boards:     &daily.Service{Policy: daily.DefaultPolicy(), Registry: units, Counter: reporting, Reports: reporting, Clock: d.civil}}
 	d.h.Identities = &reveal.Service{Office: d.h.Office, Vault: v, Quota: access.NewQuota(engine, 10, d.civil), Trail: d.trail, Clock: d.civil}
+	d.h.Coverage = store.NewCoverage(engine, d.h.Office, store.NewCensus(engine, d.civil), d.civil, d.machine)
+	d.h.Regulators = registry.NewRegulators([]venue.Regulator{{Name: "教育部门", Types: []string{"教育"}}})
+	enlist(t, engine)
 	redden(t, engine, v)
 	d.app = web.New(web.Options{Name: "test", BodyLimit: 64 << 10, Machine: d.machine, Log: log})
 	d.h.Routes(d.app)

@@ -16,6 +16,7 @@ import (
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 //go:embed pages
@@ -87,7 +88,27 @@ var funcs = template.FuncMap{
 		}
 		return time.Time(i).In(venue.Zone).Format("01-02 15:04:05")
 	},
-	"at": func(t time.Time) string { return t.In(venue.Zone).Format("2006-01-02 15:04:05") },
+	// share is for beside the two numbers, never instead: cut down, so that what
+	// lacks one is never all.
+	"share": func(have, must int) string {
+		if must == 0 {
+			return words["coverage.none"]
+		}
+		return fmt.Sprintf("%d.%d%%", 100*have/must, 1000*have/must%10)
+	},
+	"classes": func() (list []venue.Category) {
+		for c := venue.CategoryOrganisation; c <= venue.CategoryOther; c++ {
+			list = append(list, c)
+		}
+		return list
+	},
+	"gaps": func() []registry.Gap {
+		return []registry.Gap{registry.GapUnit, registry.GapCode, registry.GapIncomplete, registry.GapPosting}
+	},
+	"deref":  func(s *string) string { return *s },
+	"sub":    func(a, b int) int { return a - b },
+	"minute": func(i instant) string { return time.Time(i).In(venue.Zone).Format("2006-01-02T15:04") },
+	"at":     func(t time.Time) string { return t.In(venue.Zone).Format("2006-01-02 15:04:05") },
 	"roles": func() (list []access.Role) { // those that have accounts
 		for _, r := range access.Roles() {
 			if r != access.RoleProvince {

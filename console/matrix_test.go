@@ -14,6 +14,7 @@ import (
 	"github.com/venuecode/venuecode/vault"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 // sample is one way to call a route. A route of the table without a sample fails
@@ -74,6 +75,21 @@ var samples = []sample{
 	{"GET /console/doors", "/console/doors?unit=UNIT", "", 200, lists},
 	{"GET /console/ledger", "", "", 200, lists},
 	{"GET /console/alarms", "", "", 200, lists},
+	{"GET /console/coverage", "", "", 200, false},
+	{"GET /console/coverage/missing", "", "", 200, lists},
+	{"GET /console/coverage/missing.xlsx", "", "", 200, false},
+	{"GET /console/coverage/deadline", "", "", 200, lists},
+	{"GET /console/coverage/deadline", "/console/coverage/deadline?unit=UNIT", "", 200, lists},
+	{"GET /console/coverage/trend", "", "", 200, false},
+	{"GET /console/coverage/regulators", "", "", 200, false},
+	{"GET /console/coverage/draft", "", "", 200, false},
+	{"GET /console/codes/silent", "/console/codes/silent?days=1", "", 200, false},
+	{"GET /console/codes/silent", "/console/codes/silent?after=UNIT", "", 200, false},
+	{"GET /console/subjects", "", "", 200, lists},
+	{"GET /console/subjects/template.xlsx", "", "", 200, false},
+	{"POST /console/subjects/import", "", `{}`, 422, false},
+	{"POST /console/subjects/:id/confirm", "/console/subjects/UNIT/confirm", `{"unit":"UNIT"}`, 200, false},
+	{"POST /console/subjects/:id/refuse", "/console/subjects/UNIT/refuse", `{"unit":"UNIT"}`, 200, false},
 	{"POST /console/reveals", "", `{}`, 422, false},
 	{"POST /console/logout", "", `{}`, 200, false},
 	{"POST /console/logout-everywhere", "", `{}`, 200, false},
@@ -115,7 +131,7 @@ var objects = map[string]struct{ there, absent []string }{
 }
 
 // settle builds the city of things, and posts a message about each.
-func settle(t *testing.T, engine store.Engine, registry *store.Registry, reporting *store.Reporting) {
+func settle(t *testing.T, engine store.Engine, units *store.Registry, reporting *store.Reporting) {
 	t.Helper()
 	at := time.Date(2022, 5, 18, 8, 0, 0, 0, venue.Zone)
 	in := store.Registered{Since: at.Add(-48 * time.Hour), Groups: []venue.Group{
@@ -136,7 +152,7 @@ func settle(t *testing.T, engine store.Engine, registry *store.Registry, reporti
 		in.Units, in.Venues = append(in.Units, u), append(in.Venues, v)
 		in.Doors = append(in.Doors, venue.Door{Code: venue.Code(tells[len(tells)-1]), Venue: v.ID, Unit: u.ID, Name: "正门", Status: venue.StatusActive})
 	}
-	if err := registry.Put(t.Context(), in); err != nil {
+	if err := units.Put(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
 	_, err := reporting.Update(t.Context(), "unit-a", venue.DayOf(at), func(r *venue.Report) error {
@@ -168,6 +184,23 @@ func settle(t *testing.T, engine store.Engine, registry *store.Registry, reporti
 	for _, g := range []string{"group-a", "group-b"} {
 		post(venue.Message{Kind: venue.MessageDigest, To: venue.Recipient{Channel: venue.ChannelRobot, ID: g},
 			Digest: &venue.Digest{MissingNames: []string{all[0].Name, all[2].Name}}}, store.OutboxDead)
+	}
+}
+
+// enlist has a subject for every unit, of its id and name, that nobody knows to be
+// the unit.
+func enlist(t *testing.T, engine store.Engine) {
+	t.Helper()
+	subjects := store.NewCollection[registry.Subject](engine, store.Subjects)
+	for thing, told := range things {
+		if told.side == "" || len(told.tells) < 3 {
+			continue
+		}
+		s := registry.Subject{Name: told.tells[0], Address: told.tells[len(told.tells)-2], State: registry.SubjectActive,
+			Division: map[string]venue.Division{"a": "410482001", "b": "410482002"}[told.side], Sector: map[string]string{"a": "教育", "b": "卫健"}[told.side]}
+		if err := subjects.Insert(t.Context(), thing, s); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -1,13 +1,20 @@
 package console
 
 import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/sheet"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 // Everything that officials read is here.
@@ -19,6 +26,7 @@ var (
 	errSession = &web.Error{Status: fiber.StatusUnauthorized, Code: "unauthorized", Message: "登录已失效，请重新登录"}
 	errForm    = &web.Error{Status: fiber.StatusBadRequest, Code: "form_stale", Message: "页面已过期，请返回刷新后再提交"}
 	errWalking = &web.Error{Status: fiber.StatusTooManyRequests, Code: "audit_busy", Message: "正在校验或导出审计记录，请稍候再试"}
+	errFilling = &web.Error{Status: fiber.StatusServiceUnavailable, Code: "filling", Message: "系统刚启动，正在汇总应设主体和场所码，约需几秒，请稍候刷新"}
 	errPurpose = &web.Error{Status: fiber.StatusUnprocessableEntity, Code: "purpose_refused", Message: "疫情防控中收集的个人信息仅限用于疫情防控的流行病学调查，任何单位和个人不得用于其他目的（《中华人民共和国个人信息保护法》第六条）"}
 	errQuota   = &web.Error{Status: fiber.StatusTooManyRequests, Code: "quota", Message: "今日可查看身份信息的次数已用完，请明日再办理"}
 )
@@ -78,7 +86,10 @@ var names = map[string]map[string]string{
 	"status":  {"blank": "空白", "pending": "待审", "active": "在用", "incomplete": "待补全", "suspended": "停用", "closed": "注销"},
 	"category": {"0": "未分类", "1": "机构和工商户", "2": "重点场所", "3": "交通和人群流动场所", "4": "大型场所内的功能单元",
 		"5": "小场所", "6": "其他公共场所"},
-	"message":  {"onetap": "一键确认", "reminder": "提醒", "digest": "日报", "difference": "核查", "alarm": "预警"},
+	"message": {"onetap": "一键确认", "reminder": "提醒", "digest": "日报", "difference": "核查", "alarm": "预警"},
+	"gap":     {"unit": "未找到对应单位", "code": "未申领场所码", "incomplete": "旧码待补全", "posting": "未确认张贴"},
+	"class": {"0": "未分类", "1": "（一）机构和工商户", "2": "（二）重点场所", "3": "（三）交通和人群流动场所", "4": "（四）大型场所内的功能单元",
+		"5": "（五）小场所", "6": "（六）其他公共场所"},
 	"channel":  {"wecom_robot": "群", "wecom_app": "企业微信", "service_account": "服务号"},
 	"delivery": {"pending": "待发", "sent": "已发", "dead": "未送达", "dropped": "已取消"},
 }
@@ -141,12 +152,30 @@ var words = map[string]string{
 	"reveal": "查看身份信息", "reveal.identity": "身份信息", "purpose": "用途", "case": "案件编号",
 	"reveal.rule":   "仅限疫情防控的流行病学调查使用。用途、原因和案件编号先记入审计再显示身份信息。",
 	"reveal.reason": "4至200字，不得填写证件号码或手机号", "reveal.case": "如 汝流调〔2022〕17号",
+	"coverage": "应设尽设", "coverage.have": "已张贴", "coverage.must": "应设", "coverage.lack": "尚缺", "coverage.share": "覆盖率", "coverage.none": "无应设主体",
+	"coverage.idle": "无需设码", "coverage.idle.hint": "注销、吊销、迁出、免设或已不在名录", "coverage.outside": "名录外在用场所码", "coverage.outside.hint": "所属单位不在名录中，另列，不计入",
+	"coverage.importing": "名录正在导入，或上次导入没有完成，完成前数字可能变动。", "coverage.ranking": "区划排名（由低到高）", "coverage.sectors": "行业（由低到高）", "coverage.classes": "类别",
+	"coverage.rows": "区划和行业", "coverage.hint": "一个主体无论有几个出入口只计一次；至少一个在用且已确认张贴的场所码，才计为已张贴。",
+	"coverage.missing": "缺码名单", "coverage.deadline": "限期核查", "coverage.trend": "趋势", "coverage.regulators": "行业主管部门", "coverage.draft": "通报草稿", "coverage.silent": "静默场所码", "coverage.subjects": "应设主体名录",
+	"coverage.all": "全部", "coverage.nosector": "未填行业", "division": "区划", "sector": "行业", "class": "类别", "gap": "缺项", "subject.name": "名称", "download": "下载表格",
+	"deadline.at": "限期", "deadline.hint": "须在该时刻之前完成，该时刻当时完成的不算。含下属单位。", "deadline.units": "单位", "deadline.without": "限期前未申领", "deadline.unposted": "限期前已申领、未确认张贴",
+	"deadline.coded": "申领时间", "deadline.posted": "张贴确认", "deadline.first": "只列出前", "deadline.below": "本单位及下属单位",
+	"trend.days": "天数", "trend.hint": "每日 23:55 留存；缺少的日期当时没有留存。当天为目前的数。",
+	"regulators.hint": "依据通知的监管分工。一个主体可能有多个主管部门（如建筑工地），各行之和可能大于合计。属地责任始终适用。", "regulators.nobody": "通知未明确主管部门（由属地负责）", "regulators.unnamed": "其中的类型或行业",
+	"silent.hint": "在用且已启用满所选天数、期间没有任何扫码记录的场所码。", "silent.days": "天数", "silent.looked": "本页核查出入口",
+	"draft.hint": "按目前数据生成，不保存、不发送。", "subjects.proposals": "待认领的主体", "subjects.proposals.hint": "按名称和地址相似度提出，由人确认或排除，系统不会自动认领。相似度为相邻两字的重合比例：名称占七成，地址占三成。",
+	"subjects.units": "可能的单位", "subjects.like": "相似", "subjects.like.name": "名称", "subjects.like.address": "地址", "subjects.confirm": "是同一主体", "subjects.refuse": "不是", "subjects.nobody": "没有相似的单位",
+	"subjects.imports": "最近导入", "subjects.import": "导入名录", "subjects.file": "表格文件（.xlsx 或 .csv）", "subjects.division": "名录所属区划", "subjects.check": "核对", "subjects.template": "下载模板",
+	"subjects.import.hint": "先核对，显示新增、变更和不再列出的数量，确认后再导入。该区划内未列出的主体标记为“已不在名录”，不会删除。",
+	"plan.title":           "核对结果", "plan.done": "已导入", "plan.rows": "行数", "plan.ok": "正确", "plan.proof": "代码校验位不符（以名录为准）", "plan.bad": "有误", "plan.new": "新增", "plan.changed": "变更", "plan.same": "未变", "plan.gone": "不再列出",
+	"plan.again": "确认无误后，请再次选择同一文件导入", "plan.go": "导入", "plan.bad.hint": "有错误的行，整个文件没有导入。请修改后重新核对。", "row.number": "行号", "problem": "问题",
 	"reveal.id": "证件号码", "reveal.phone": "手机号", "reveal.until": "显示至", "reveal.once": "仅显示这一次，到时自动返回列表",
 }
 
 var invalidWords = map[string]string{
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
 	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "actor": "操作人", "object": "对象", "after": "分页位置", "before": "分页位置", "day": "日期", "key": "密钥", "totp": "动态码",
+	"class": "类别", "gap": "缺项", "at": "限期", "file": "文件",
 	"through": "销毁截止日期", "confirm": "平台域名或区划代码", "custodian": "公钥指纹", "days": "保管天数", "subject": "内容", "reason": "事由", "page": "页码", "case": "案件编号",
 }
 
@@ -169,4 +198,85 @@ func invalidSentence(e *venue.Invalid) string {
 		reason = "有误，请检查"
 	}
 	return field + reason
+}
+
+// The sheet of those that lack a posted code.
+const (
+	missingSheetName = "缺码名单"
+	missingTitle     = "%s “场所码”缺码名单（截至 %s，共 %d 家）"
+	wholeScope       = "本辖区"
+)
+
+var missingColumns = []sheet.Column{
+	{Heading: "名称", Width: 36}, {Heading: "统一社会信用代码", Width: 22}, {Heading: "地址", Width: 40}, {Heading: "所属区划", Width: 14}, {Heading: "区划名称", Width: 28},
+	{Heading: "行业", Width: 16}, {Heading: "缺项", Width: 18}, {Heading: "单位名称", Width: 36},
+}
+
+// The sheet of the register of subjects.
+const subjectSheetName = "应设主体名录"
+
+var subjectColumns = []sheet.Column{
+	{Field: "name", Heading: "名称", Aliases: []string{"主体名称", "企业名称", "单位名称", "机构名称"}, Required: true, Help: "营业执照或机构登记上的全称", Example: "青禾供销超市有限公司", Width: 36},
+	{Field: "uscc", Heading: "统一社会信用代码", Aliases: []string{"信用代码", "社会信用代码"}, Help: "18 位；没有的留空，此时按名称、地址和区划识别", Example: "91419981MA0000001X", Width: 24},
+	{Field: "address", Heading: "地址", Aliases: []string{"住所", "经营场所", "经营地址", "详细地址"}, Help: "经营或办公地址", Example: "洗月街道文昌路1号", Width: 36},
+	{Field: "division", Heading: "所属区划", Aliases: []string{"区划", "区划代码", "行政区划代码"}, Required: true, Help: "6 位县级、9 位乡级或 12 位村级代码", Example: "419981001", Width: 16},
+	{Field: "sector", Heading: "行业", Aliases: []string{"所属行业", "行业门类"}, Help: "按登记填写", Example: "餐饮", Width: 14},
+	{Field: "category", Heading: "类别", Help: "通知的六类，填一至六；可留空", Example: "一"},
+	{Field: "type", Heading: "类型", Aliases: []string{"场所类型"}, Help: "如 药店、建筑工地；用于确定主管部门，可留空", Example: "小超市"},
+	{Field: "state", Heading: "状态", Aliases: []string{"登记状态", "经营状态", "企业状态"}, Help: "存续、注销、吊销、迁出；留空为存续", Example: "存续"},
+	{Field: "exempt", Heading: "免设原因", Help: "无需设码的写明原因，否则留空", Width: 24},
+	{Field: "until", Heading: "免设截止", Aliases: []string{"免设截止日期"}, Help: "免设的最后一天；留空为长期", Width: 14},
+}
+
+var subjectNotes = []string{"一个文件是一个区划的完整名录：上次有、这次没有的主体标记为“已不在名录”，不会删除。", "有一行错误，整个文件不导入。"}
+
+var subjectReasons = map[string]string{
+	"length": "长度不符合要求", "character": "含有控制符等不可见字符", "shape": "格式不正确", "unknown": "无法识别", "range": "须为县级、乡级或村级代码",
+	"outside": "不在本名录的区划内", "twice": "与前面的行重复",
+}
+
+// subjectSentence says what is wrong with a field of a row of the register.
+func subjectSentence(e *venue.Invalid) string {
+	field := "本行"
+	for _, c := range subjectColumns {
+		if c.Field == e.Field {
+			field = c.Heading
+		}
+	}
+	return field + cmp.Or(subjectReasons[e.Reason], "有误")
+}
+
+// lowest is how many divisions a notice names.
+const lowest = 5
+
+// coverageNotice words a notice on low coverage. Each figure is two numbers.
+func coverageNotice(q question, s registry.Summary, divisions []coverageRow) string {
+	of := cmp.Or(q.Place, string(q.Division), wholeScope)
+	if q.Sector != "" {
+		of += q.Sector + "行业"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "【草稿】关于%s“场所码”应设尽设情况的通报\n\n", of)
+	fmt.Fprintf(&b, "截至%s，%s", time.Time(q.AsOf).In(venue.Zone).Format("2006年1月2日15时04分"), of)
+	if s.Must == 0 {
+		b.WriteString("没有应设“场所码”的主体。\n")
+	} else {
+		fmt.Fprintf(&b, "应设“场所码”主体%d家，已申领并确认张贴%d家，尚缺%d家。", s.Must, s.Have, s.Must-s.Have)
+		fmt.Fprintf(&b, "其中：未找到对应单位%d家，未申领%d家，旧码待补全%d家，已申领未确认张贴%d家。\n", s.Lack[registry.GapUnit], s.Lack[registry.GapCode], s.Lack[registry.GapIncomplete], s.Lack[registry.GapPosting])
+	}
+	n := 0
+	for _, d := range divisions {
+		if d.Have == d.Must || n == lowest {
+			continue
+		}
+		if n++; n == 1 {
+			b.WriteString("\n覆盖较低的区划：\n")
+		}
+		fmt.Fprintf(&b, "%d. %s：应设%d家，已张贴%d家，尚缺%d家\n", n, cmp.Or(d.Place, string(d.Division)), d.Must, d.Have, d.Must-d.Have)
+	}
+	if s.Outside > 0 {
+		fmt.Fprintf(&b, "\n另有名录之外在用“场所码”%d个，不计入以上数字。\n", s.Outside)
+	}
+	b.WriteString("\n（本文由系统按数据生成，为草稿，未经审核签发，不得对外发布。）\n")
+	return b.String()
 }

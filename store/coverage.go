@@ -32,7 +32,8 @@ type CoveragePart struct {
 var ErrFilling = fmt.Errorf("the picture of the register is being filled: %w", venue.ErrUnavailable)
 
 const (
-	fillFor = 2 * time.Second // how long who asks first waits
+	fillFor  = 2 * time.Second // how long who asks first waits
+	inAPiece = 1000            // subjects of a long list that are read together
 	// restFor is how many times as long as it took the picture is not read again: a
 	// city that changes all the time does not read itself all the time.
 	restFor = 10
@@ -383,28 +384,52 @@ type MissingSubject struct {
 // Missing lists them, in the order of registry.Picture.Missing and with its
 // paging, and says how many there are in all. ErrOutOfScope like Summary.
 func (c *Coverage) Missing(ctx context.Context, scope venue.Scope, f registry.Filter, gap registry.Gap, after registry.Gapped, limit int) (list []MissingSubject, total int, asOf AsOf, err error) {
+	total, asOf, err = c.EachMissing(ctx, scope, f, gap, after, limit, func(_ int, _ AsOf, m MissingSubject) error {
+		list = append(list, m)
+		return nil
+	})
+	return list, total, asOf, err
+}
+
+// EachMissing is Missing for a list of any length: they are yielded one by one.
+func (c *Coverage) EachMissing(ctx context.Context, scope venue.Scope, f registry.Filter, gap registry.Gap, after registry.Gapped, limit int, yield func(total int, asOf AsOf, m MissingSubject) error) (total int, asOf AsOf, err error) {
 	if !scope.Admits(f.Division, f.Sector) {
-		return nil, 0, asOf, ErrOutOfScope
+		return 0, asOf, ErrOutOfScope
 	}
-	var lacking []registry.Gapped
-	if asOf, err = c.ask(ctx, func(p *registry.Picture) { lacking, total = p.Missing(scope, f, gap, after, limit) }); err != nil {
-		return nil, 0, asOf, err
+	var all []registry.Gapped
+	if asOf, err = c.ask(ctx, func(p *registry.Picture) { all, total = p.Missing(scope, f, gap, after, limit) }); err != nil {
+		return 0, asOf, err
 	}
 	units := remember(c.registry.units)
-	for _, l := range lacking {
-		row, err := c.census.subjects.Get(ctx, l.ID)
-		if err != nil {
-			return nil, 0, asOf, err
+	for some := range slices.Chunk(all, inAPiece) {
+		subjects := make([]registry.Subject, len(some))
+		g, within := errgroup.WithContext(ctx)
+		g.SetLimit(together)
+		for i, m := range some {
+			g.Go(func() error {
+				row, err := c.census.subjects.Get(within, m.ID)
+				subjects[i] = row.Value
+				return err
+			})
 		}
-		m := MissingSubject{Gapped: l, Subject: row.Value}
-		if u, err := units(ctx, string(l.Unit)); err != nil {
-			return nil, 0, asOf, err
-		} else if scope.Covers(u) {
-			m.UnitName = u.Name
+		if err := g.Wait(); err != nil {
+			return 0, asOf, fmt.Errorf("read subjects: %w", err)
 		}
-		list = append(list, m)
+		for i, m := range some {
+			out := MissingSubject{Gapped: m, Subject: subjects[i]}
+			u, err := units(ctx, string(m.Unit))
+			if err != nil {
+				return 0, asOf, fmt.Errorf("read the unit of a subject: %w", err)
+			}
+			if scope.Covers(u) {
+				out.UnitName = u.Name
+			}
+			if err := yield(total, asOf, out); err != nil {
+				return 0, asOf, err
+			}
+		}
 	}
-	return list, total, asOf, nil
+	return total, asOf, nil
 }
 
 // Deadline is what was not done before an announced instant; see
@@ -424,9 +449,8 @@ func (c *Coverage) Deadline(ctx context.Context, scope venue.Scope, f registry.F
 
 // Proposed is a subject without a unit, and units that may be it.
 type Proposed struct {
-	ID string
-	registry.Subject
-	Units []ProposedUnit // the likeliest first
+	MissingSubject
+	Units []ProposedUnit // the likeliest by name first
 }
 
 // ProposedUnit is a unit that may be a subject, and why.
@@ -439,7 +463,7 @@ type ProposedUnit struct {
 // Proposals lists subjects without a unit, with units that may be them; see
 // Missing. Nothing follows until somebody decides.
 func (c *Coverage) Proposals(ctx context.Context, scope venue.Scope, f registry.Filter, after registry.Gapped, limit int) (list []Proposed, total int, asOf AsOf, err error) {
-	missing, total, _, err := c.Missing(ctx, scope, f, registry.GapUnit, after, limit)
+	missing, total, asOf, err := c.Missing(ctx, scope, f, registry.GapUnit, after, limit)
 	if err != nil {
 		return nil, 0, asOf, err
 	}
@@ -448,11 +472,11 @@ func (c *Coverage) Proposals(ctx context.Context, scope venue.Scope, f registry.
 		named = append(named, registry.Named{ID: m.Gapped.ID, Subject: m.Subject})
 	}
 	var found map[string][]registry.Holding
-	if asOf, err = c.ask(ctx, func(p *registry.Picture) { found = p.Candidates(scope, named) }); err != nil {
+	if _, err = c.ask(ctx, func(p *registry.Picture) { found = p.Candidates(scope, named) }); err != nil {
 		return nil, 0, asOf, err
 	}
-	for _, n := range named {
-		p := Proposed{ID: n.ID, Subject: n.Subject}
+	for i, n := range named {
+		p := Proposed{MissingSubject: missing[i]}
 		for _, h := range found[n.ID] {
 			venues, err := values(c.registry.venues.All(ctx, Query{Index: "unit", Equal: []any{string(h.ID)}}))
 			if err != nil {
@@ -469,9 +493,9 @@ func (c *Coverage) Proposals(ctx context.Context, scope venue.Scope, f registry.
 	return list, total, asOf, nil
 }
 
-// Decide keeps that a unit is a subject, or is not; both must be in scope.
-// venue.ErrConflict if the unit stands for another.
-func (c *Coverage) Decide(ctx context.Context, scope venue.Scope, subject string, unit venue.UnitID, same bool, by string) error {
+// Decide keeps that a unit is a subject, or is not, once record has written that
+// down; both must be in scope. venue.ErrConflict if the unit stands for another.
+func (c *Coverage) Decide(ctx context.Context, scope venue.Scope, subject string, unit venue.UnitID, same bool, by string, record func() error) error {
 	row, err := c.census.subjects.Get(ctx, subject)
 	if err != nil {
 		return err
@@ -490,6 +514,9 @@ func (c *Coverage) Decide(ctx context.Context, scope venue.Scope, subject string
 			return err
 		}
 	}
+	if err := record(); err != nil {
+		return fmt.Errorf("record a decision: %w", err)
+	}
 	return c.census.decide(ctx, registry.Decision{Unit: unit, Subject: subject, Same: same, By: by, At: venue.Millis(c.civil.Now())})
 }
 
@@ -501,10 +528,14 @@ func (c *Coverage) Plan(ctx context.Context, scope venue.Scope, f SubjectFile) (
 	return c.census.Plan(ctx, f)
 }
 
-// Import is Census.Import for whoever may see all of the file's division.
-func (c *Coverage) Import(ctx context.Context, scope venue.Scope, f SubjectFile) (*SubjectPlan, error) {
+// Import is Census.Import for whoever may see all of the file's division, once
+// record has written that down.
+func (c *Coverage) Import(ctx context.Context, scope venue.Scope, f SubjectFile, record func() error) (*SubjectPlan, error) {
 	if !scope.CoversDivision(f.Division) {
 		return nil, ErrOutOfScope
+	}
+	if err := record(); err != nil {
+		return nil, fmt.Errorf("record an import: %w", err)
 	}
 	return c.census.Import(ctx, f)
 }

@@ -40,6 +40,8 @@ func fileOf(forms ...registry.SubjectForm) store.SubjectFile {
 	return store.SubjectFile{Rows: sheetOf(forms...), Division: "410482", By: "checker"}
 }
 
+func recorded() error { return nil }
+
 // census is a register over the two towns.
 type census struct {
 	engine   store.Engine
@@ -258,7 +260,7 @@ func TestALookIsAsGoodAsReadingEverything(t *testing.T) {
 			}
 			for _, p := range proposed {
 				for _, u := range p.Units {
-					if err := c.coverage.Decide(t.Context(), county, p.ID, u.ID, r.IntN(2) == 0, "checker"); err != nil && !errors.Is(err, venue.ErrConflict) {
+					if err := c.coverage.Decide(t.Context(), county, p.Gapped.ID, u.ID, r.IntN(2) == 0, "checker", recorded); err != nil && !errors.Is(err, venue.ErrConflict) {
 						t.Fatal(err)
 					}
 				}
@@ -340,11 +342,11 @@ func TestCoverageIsAskedWithinAScope(t *testing.T) {
 		unit  venue.UnitID
 		want  error
 	}{{townA, "b", store.ErrOutOfScope}, {townB, "a", store.ErrOutOfScope}, {county, "nosuchunit", venue.ErrNotFound}, {county, "b", nil}} {
-		if err := c.coverage.Decide(ctx, d.scope, id, d.unit, true, "x"); !errors.Is(err, d.want) {
+		if err := c.coverage.Decide(ctx, d.scope, id, d.unit, true, "x", recorded); !errors.Is(err, d.want) {
 			t.Errorf("decide %+v: %v", d, err)
 		}
 	}
-	if _, err := c.coverage.Import(ctx, townA, fileOf()); !errors.Is(err, store.ErrOutOfScope) {
+	if _, err := c.coverage.Import(ctx, townA, fileOf(), recorded); !errors.Is(err, store.ErrOutOfScope) {
 		t.Errorf("a town imports the county's register: %v", err)
 	}
 }
@@ -361,7 +363,7 @@ func TestAUnitStandsForOneSubject(t *testing.T) {
 		ids[m.Name] = m.Gapped.ID
 	}
 	decide := func(name string, same bool) error {
-		return c.coverage.Decide(t.Context(), county, ids[name], "a", same, "x")
+		return c.coverage.Decide(t.Context(), county, ids[name], "a", same, "x", recorded)
 	}
 	for i, step := range []struct {
 		name string

@@ -64,6 +64,8 @@ type app struct {
 	signer       *audit.FileSigner
 	trail        *audit.Trail
 	officials    *access.Service
+	census       *store.Census
+	coverage     *store.Coverage
 	health       *health.Client
 	lease        *store.Lease // nil: no other process shares the memory
 	runner       *schedule.Runner
@@ -170,6 +172,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger, ad
 		plain{recheck}, plain{stages}, outbox,
 		plain{&settling{service: service, clock: clock, late: a.late}}, plain{&sweeping{officials: a.officials, clock: clock}}, plain{&completing{a.applying, clock, time.Time{}}},
 		plain{persons}, plain{a.retention}, plain{a.expiry()},
+		plain{&store.CoverageTrend{Coverage: a.coverage, Clock: clock}},
 	)
 	// Keys of days are this process's to know, and it signs the chains that it wrote.
 	a.runner.AddEverywhere(plain{&dayKeys{vault: a.vault, clock: clock}}, plain{a.trail})

@@ -22,6 +22,7 @@ import (
 	"github.com/venuecode/venuecode/internal/city"
 	"github.com/venuecode/venuecode/internal/schedule"
 	"github.com/venuecode/venuecode/internal/sim"
+	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -269,6 +270,9 @@ func (a *app) settleDemo(ctx context.Context, town *city.City, s *sim.Sim) error
 			return err
 		}
 	}
+	if err := a.enlist(ctx, town); err != nil {
+		return err
+	}
 	view := sim.City{Robot: town.Robot}
 	for _, g := range town.Groups {
 		view.Groups = append(view.Groups, sim.CityGroup{ID: string(g.ID), Name: g.Name})
@@ -293,6 +297,16 @@ func (a *app) settleDemo(ctx context.Context, town *city.City, s *sim.Sim) error
 		view.Residents = append(view.Residents, sim.CityResident(r))
 	}
 	return s.SetCity(view)
+}
+
+// enlist imports the city's register of subjects, unless there is one.
+func (a *app) enlist(ctx context.Context, town *city.City) error {
+	known, err := a.census.Imports(ctx, 1)
+	if err != nil || len(known) > 0 || len(town.Subjects) == 0 {
+		return err
+	}
+	_, err = a.census.Import(ctx, store.SubjectFile{Rows: town.Register(), Division: town.Division, By: "demo"})
+	return err
 }
 
 // bindService lets a member of staff report through the service account too.

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/venuecode/venuecode/access"
+	"github.com/venuecode/venuecode/configs"
 	"github.com/venuecode/venuecode/console"
 	"github.com/venuecode/venuecode/internal/city"
 	"github.com/venuecode/venuecode/internal/durable"
@@ -24,6 +25,7 @@ import (
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 // officialsDoor wires accounts and the console, over what is open already.
@@ -35,9 +37,12 @@ func (a *app) officialsDoor() (*console.Handler, error) {
 		return nil, fmt.Errorf("open accounts: %w", err)
 	}
 	a.officials = officials
+	office := store.NewOffice(a.engine, a.registry)
+	a.census = store.NewCensus(a.engine, a.clock)
+	a.coverage = store.NewCoverage(a.engine, office, a.census, a.clock, machine)
 	return &console.Handler{
 		Access: officials, Trail: a.trail, Proof: proof{a.trail, a}, Keys: officeKeys{a.vault, a}, Machine: machine,
-		Office: a.register.Show(store.NewOffice(a.engine, a.registry)), Boards: a.reports, Incomplete: a.incomplete, Clock: a.clock,
+		Office: a.register.Show(office), Coverage: a.coverage, Regulators: registry.NewRegulators(configs.Regulators()), Boards: a.reports, Incomplete: a.incomplete, Clock: a.clock,
 		Divisions: a.config.Divisions, Insecure: a.config.Test,
 	}, nil
 }

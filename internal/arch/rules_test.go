@@ -74,7 +74,7 @@ var imports = []rule{
 		why: "what every door shares belongs to none"},
 	{of: []string{"internal/schedule"}, ours: []string{"internal/durable", "venue"}, never: slices.Concat(servers, drivers),
 		why: "the scheduler runs what it is given"},
-	{of: []string{"internal/city"}, ours: []string{"store", "venue"}, never: slices.Concat(servers, drivers),
+	{of: []string{"internal/city"}, ours: []string{"store", "venue", "venue/registry"}, never: slices.Concat(servers, drivers),
 		why: "a city file becomes registry entries"},
 	{of: []string{"internal/durable"}, bare: true, ours: nothing, why: "it knows files, not what is in them"},
 	{of: []string{"internal/canary"}, ours: nothing, never: slices.Concat(servers, drivers),
@@ -232,10 +232,11 @@ func scopeFaults(f file) (found []fault) {
 	return found
 }
 
-// officeNames are what the console may use of package store: the Office, and
-// rows that hold nothing of the city. Everything else there answers without
+// officeNames are what the console may use of package store: the Office and the
+// Coverage, what these answer and are given, and rows that hold nothing of the city. Everything else there answers without
 // asking for a scope.
-var officeNames = []string{"Office", "ErrOutOfScope", "LedgerLine", "EscrowRow"}
+var officeNames = []string{"Office", "ErrOutOfScope", "LedgerLine", "EscrowRow",
+	"Coverage", "ErrFilling", "AsOf", "MissingSubject", "CoverageDay", "SubjectFile", "SubjectRow", "SubjectPlan", "SubjectCounts"}
 
 func officeFaults(f file) (found []fault) {
 	if f.test || f.pkg != "console" {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 //go:embed city.yaml
@@ -45,12 +47,28 @@ type City struct {
 		Division venue.Division `yaml:"division"`
 		Sector   string         `yaml:"sector"`
 	} `yaml:"groups"`
-	Units []Unit `yaml:"units"`
+	Units    []Unit    `yaml:"units"`
+	Subjects []Subject `yaml:"subjects"`
+}
+
+// Subject is a row of the register of who must have a code.
+type Subject struct {
+	Name     string `yaml:"name"`
+	USCC     string `yaml:"uscc"`
+	Address  string `yaml:"address"`
+	Division string `yaml:"division"`
+	Sector   string `yaml:"sector"`
+	Category string `yaml:"category"`
+	Type     string `yaml:"type"`
+	State    string `yaml:"state"`  // left out: 存续
+	Exempt   string `yaml:"exempt"` // why it need not have one
+	Until    string `yaml:"until"`  // the last day of that
 }
 
 // Unit is a unit of the file, with its people and places.
 type Unit struct {
 	Name      string         `yaml:"name"`
+	USCC      venue.USCC     `yaml:"uscc"`
 	Short     string         `yaml:"short"`
 	Group     venue.GroupID  `yaml:"group"`
 	Division  venue.Division `yaml:"division"` // left out: the city's
@@ -79,6 +97,7 @@ type Venue struct {
 	Lng      float64        `yaml:"lng"`
 	Lat      float64        `yaml:"lat"`
 	Sentinel bool           `yaml:"sentinel"`
+	Posted   bool           `yaml:"posted"`
 	Doors    []string       `yaml:"doors"`
 }
 
@@ -161,6 +180,9 @@ func (c *City) validate() error {
 		if u.Division != "" {
 			division(u.Name, u.Division)
 		}
+		if _, proof, err := venue.ParseUSCC(string(u.USCC)); u.USCC != "" && (proof || err != nil) {
+			fault("unit %s: uscc is none", u.Name)
+		}
 		for _, s := range u.Staff {
 			user(s)
 		}
@@ -174,10 +196,26 @@ func (c *City) validate() error {
 			}
 		}
 	}
+	for row := range c.Register() {
+		if _, proof, faults := row.Form.Check(); proof || len(faults) > 0 {
+			fault("subject %s: %v", row.Form.Name, faults)
+		}
+	}
 	if c.Residents.Count < 0 || c.Residents.Count > 100_000 {
 		fault("residents.count must be 0…100000")
 	}
 	return errors.Join(errs...)
+}
+
+// Register are the subjects as rows of a register.
+func (c *City) Register() iter.Seq2[store.SubjectRow, error] {
+	return func(yield func(store.SubjectRow, error) bool) {
+		for i, s := range c.Subjects {
+			if !yield(store.SubjectRow{Number: i + 1, Form: registry.SubjectForm(s)}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // id makes the opaque id of a unit or venue: the same for the same file.
@@ -207,7 +245,7 @@ func (c *City) Registered(random io.Reader, since time.Time, webhook func(venue.
 	}
 	for _, u := range c.Units {
 		unit := venue.Unit{
-			ID: c.UnitID(u.Name), Name: u.Name, ShortName: u.Short, Division: cmp.Or(u.Division, c.Division),
+			ID: c.UnitID(u.Name), Name: u.Name, USCC: u.USCC, ShortName: u.Short, Division: cmp.Or(u.Division, c.Division),
 			Sectors: u.Sectors, Headcount: u.Headcount, Group: u.Group, Duty: u.Duty, DutyReason: u.Reason,
 		}
 		if u.Parent != "" {
@@ -220,7 +258,7 @@ func (c *City) Registered(random io.Reader, since time.Time, webhook func(venue.
 			})
 		}
 		for _, v := range u.Venues {
-			if err := c.addVenue(&r, random, unit.ID, u.Staff, v); err != nil {
+			if err := c.addVenue(&r, random, unit.ID, u.Staff, v, since); err != nil {
 				return r, err
 			}
 		}
@@ -231,7 +269,7 @@ func (c *City) Registered(random io.Reader, since time.Time, webhook func(venue.
 // nearMetres is the radius within which a phone counts as being at a venue.
 const nearMetres = 150
 
-func (c *City) addVenue(r *store.Registered, random io.Reader, unit venue.UnitID, staff []Staff, v Venue) error {
+func (c *City) addVenue(r *store.Registered, random io.Reader, unit venue.UnitID, staff []Staff, v Venue, since time.Time) error {
 	id := venue.VenueID(c.id("v", v.Name))
 	short := []rune(v.Name)
 	entry := venue.Venue{
@@ -247,7 +285,11 @@ func (c *City) addVenue(r *store.Registered, random io.Reader, unit venue.UnitID
 		if err != nil {
 			return fmt.Errorf("code for a door of %s: %w", v.Name, err)
 		}
-		r.Doors = append(r.Doors, venue.Door{Code: code, Venue: id, Unit: unit, Name: name, Status: venue.StatusActive})
+		door := venue.Door{Code: code, Venue: id, Unit: unit, Name: name, Status: venue.StatusActive}
+		if v.Posted {
+			door.Posted = since
+		}
+		r.Doors = append(r.Doors, door)
 	}
 	return nil
 }

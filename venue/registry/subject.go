@@ -81,7 +81,16 @@ func (s Subject) ID() string {
 
 // SubjectForm is a row of the register as its sheet has it: nothing is checked.
 type SubjectForm struct {
-	Name, USCC, Address, Division, Sector, Category, Type, State, Exempt, Until string
+	Name     string
+	USCC     string
+	Address  string
+	Division string
+	Sector   string
+	Category string // see categoryOf
+	Type     string
+	State    string // "" is 存续
+	Exempt   string
+	Until    string // YYYY-MM-DD
 }
 
 // The longest texts of a register, in characters.
