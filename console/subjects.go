@@ -225,7 +225,7 @@ func upload(c *call) ([]byte, error) {
 func refusedSheet(err error) error {
 	var refusal *sheet.Refusal
 	if errors.As(err, &refusal) {
-		return &web.Error{Status: fiber.StatusUnprocessableEntity, Code: "sheet_" + refusal.Reason, Message: sheet.Sentence(refusal)}
+		return &web.Error{Status: fiber.StatusUnprocessableEntity, Code: "sheet_refused", Message: sheet.Sentence(refusal)}
 	}
 	return err
 }

@@ -110,6 +110,12 @@ var things = map[string][]thing{
 	"bind_codes": {{"bind_codes", insert(store.BindCodeRows, func(_ string, at time.Time) store.BindCodeRow {
 		return store.BindCodeRow{Unit: "u", Expires: at, UsedBy: "x"}
 	}), older(0)}},
+	"coverage_days": {{"coverage_days", insert(store.CoverageDays, func(_ string, at time.Time) store.CoverageDayRow {
+		return store.CoverageDayRow{Day: int32(venue.DayOf(at))}
+	}), olderDay(keep.Counts)}},
+	"subject_imports": {{"subject_imports", insert(store.SubjectImports, func(_ string, at time.Time) store.SubjectImportRow {
+		return store.SubjectImportRow{At: at}
+	}), older(keep.Audit)}},
 	"reveal_quotas": {{"official_quotas", insert(store.OfficialQuotas, func(_ string, at time.Time) store.OfficialQuotaRow {
 		return store.OfficialQuotaRow{Day: int32(venue.DayOf(at)), Used: 1}
 	}), olderDay(aDay)}},

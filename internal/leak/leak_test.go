@@ -47,7 +47,7 @@ var table = map[string]entry{
 	"venue":             driven(words),
 	"venue/checkin":     driven(scans),
 	"venue/daily":       driven(reports),
-	"venue/registry":    driven(applications),
+	"venue/registry":    driven(registers),
 	"internal/web":      driven(pages),
 	"internal/schedule": driven(jobs),
 

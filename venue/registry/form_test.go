@@ -8,7 +8,7 @@ import (
 	"github.com/venuecode/venuecode/venue"
 )
 
-func whole() Form {
+func complete() Form {
 	return Form{
 		UnitName: "青禾市商贸有限公司", USCC: "91350100M000100Y43", UnitKind: "企业", Division: "419981001", Sectors: "商贸、餐饮，商贸", Headcount: "３２人",
 		Name: "青禾商场", ShortName: "青禾商场", Category: "（一）", Address: "洗月街道文昌路１号", Doors: []string{"南门", " 北门 ", ""},
@@ -17,7 +17,7 @@ func whole() Form {
 }
 
 func TestAWholeFormIsNormalised(t *testing.T) {
-	e, faults := whole().Check()
+	e, faults := complete().Check()
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
@@ -70,7 +70,7 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 		{"a phone of ten", func(f *Form) { f.ManagerPhone = NewTyped("1390000000") }, "manager_phone shape"},
 		{"above itself", func(f *Form) { f.ParentUSCC = f.USCC }, "parent_uscc twice"},
 	} {
-		f := whole()
+		f := complete()
 		c.change(&f)
 		_, faults := f.Check()
 		var got []string
@@ -87,7 +87,7 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 			t.Errorf("%s: %s\nwant %s", c.name, sorted(got), sorted(wanted))
 		}
 	}
-	f := whole()
+	f := complete()
 	f.USCC = wrong
 	if e, faults := f.Check(); len(faults) > 0 || !e.Proof || !e.Unit.Pending() {
 		t.Errorf("a wrong check character: %v, proof %v, pending %v", faults, e.Proof, e.Unit.Pending())
