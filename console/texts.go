@@ -266,7 +266,7 @@ func coverageNotice(q question, s registry.Summary, divisions []coverageRow) str
 	}
 	n := 0
 	for _, d := range divisions {
-		if d.Have == d.Must || n == lowest {
+		if d.Have == d.Must || n == lowest || len(divisions) == 1 {
 			continue
 		}
 		if n++; n == 1 {

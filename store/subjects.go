@@ -85,7 +85,7 @@ type SubjectFile struct {
 	Progress func(done, of int) // may be nil
 }
 
-// SubjectPlan is what an import would do. Faults are the first thousand.
+// SubjectPlan is what an import would do. Faults are the first ten thousand.
 type SubjectPlan struct {
 	SubjectCounts
 	Faults []SubjectFault
@@ -108,7 +108,7 @@ const (
 	subjectSame
 )
 
-const mostFaults = 1000
+const mostFaults = 10_000
 
 // Census keeps the subjects: who must have a code.
 type Census struct {

@@ -13,7 +13,7 @@ import (
 
 var (
 	today = venue.DayOf(time.Date(2022, 5, 18, 0, 0, 0, 0, venue.Zone))
-	whole = venue.NewScope(venue.ScopeTerritory, []venue.Division{"410400"}, nil, "")
+	everywhere = venue.NewScope(venue.ScopeTerritory, []venue.Division{"410400"}, nil, "")
 )
 
 // world is a register with units as a list, which is asked without any thought
@@ -95,11 +95,11 @@ func (w *world) change(r *rand.Rand, p *Picture) {
 }
 
 // TestCoverageIsExactAndItsPartsAddUp holds the picture against the rule's words
-// under random changes: for every scope and filter, parts sum to the whole, and
+// under random changes: for every scope and filter, parts sum to the everywhere, and
 // have is never above must.
 func TestCoverageIsExactAndItsPartsAddUp(t *testing.T) {
 	scopes := []venue.Scope{
-		whole,
+		everywhere,
 		venue.NewScope(venue.ScopeTerritory, []venue.Division{"410482001", "410481"}, nil, ""),
 		venue.NewScope(venue.ScopeSector, []venue.Division{"410482"}, []string{"餐饮"}, ""),
 		{},
@@ -167,10 +167,10 @@ func TestMissingIsReadInPages(t *testing.T) {
 		p.Subject(fmt.Sprintf("S%02d", i), Subject{Division: venue.Division([]string{"410482002", "410482001"}[i%2]), State: SubjectActive})
 	}
 	p.Sum(today)
-	all, total := p.Missing(whole, Filter{}, "", Gapped{}, 0)
+	all, total := p.Missing(everywhere, Filter{}, "", Gapped{}, 0)
 	var paged []Gapped
 	for after := (Gapped{}); ; {
-		list, n := p.Missing(whole, Filter{}, GapUnit, after, 10)
+		list, n := p.Missing(everywhere, Filter{}, GapUnit, after, 10)
 		if n != total {
 			t.Fatalf("a page says %d in all, not %d", n, total)
 		}
@@ -198,9 +198,9 @@ func TestPartsAreOneLevelBelowTheQuestion(t *testing.T) {
 		return out
 	}
 	for want, got := range map[string][]string{
-		"[410481 1 410482 4]":                      names(whole, Filter{}),
-		"[410482 2 410482001 2]":                   names(whole, Filter{Division: "410482"}),
-		"[410482001 1 410482001002 1]":             names(whole, Filter{Division: "410482001"}),
+		"[410481 1 410482 4]":                      names(everywhere, Filter{}),
+		"[410482 2 410482001 2]":                   names(everywhere, Filter{Division: "410482"}),
+		"[410482001 1 410482001002 1]":             names(everywhere, Filter{Division: "410482001"}),
 		"[410481003 1 410482001 1 410482001002 1]": names(venue.NewScope(venue.ScopeTerritory, []venue.Division{"410481", "410482001"}, nil, ""), Filter{}),
 	} {
 		if fmt.Sprint(got) != want {
@@ -221,9 +221,9 @@ func TestCodesOutsideTheRegisterStandBeside(t *testing.T) {
 		have    int
 		outside int
 	}{
-		{whole, Filter{}, 1, 300},
-		{whole, Filter{Sector: "教育"}, 0, 300},
-		{whole, Filter{Division: "410482002"}, 0, 0},
+		{everywhere, Filter{}, 1, 300},
+		{everywhere, Filter{Sector: "教育"}, 0, 300},
+		{everywhere, Filter{Division: "410482002"}, 0, 0},
 		{venue.NewScope(venue.ScopeSector, []venue.Division{"410482"}, []string{"教育"}, ""), Filter{}, 0, 300},
 		{venue.NewScope(venue.ScopeTerritory, []venue.Division{"410481"}, nil, ""), Filter{}, 0, 0},
 	} {
@@ -275,11 +275,11 @@ func TestTheDeadlineIsStrictAndReachesBelow(t *testing.T) {
 		}
 		return s
 	}
-	d := p.Deadline(whole, Filter{}, "", at)
+	d := p.Deadline(everywhere, Filter{}, "", at)
 	if got := fmt.Sprint(d.Units, names(d.WithoutAny), names(d.Unposted)); got != "6 [circle late never] [exactly unposted]" {
 		t.Errorf("all: %s", got)
 	}
-	d = p.Deadline(whole, Filter{}, "bureau", at)
+	d = p.Deadline(everywhere, Filter{}, "bureau", at)
 	if got := fmt.Sprint(d.Units, names(d.WithoutAny), names(d.Unposted)); got != "3 [never] [exactly]" {
 		t.Errorf("below the bureau: %s", got)
 	}
@@ -305,7 +305,7 @@ func TestProposalsAreLikelyAndExplained(t *testing.T) {
 	p.Decided([]Decision{{Unit: "refused", Subject: subject.ID()}})
 	p.Sum(today)
 	var got []string
-	for _, h := range p.Candidates(whole, []Named{{subject.ID(), subject}})[subject.ID()] {
+	for _, h := range p.Candidates(everywhere, []Named{{subject.ID(), subject}})[subject.ID()] {
 		got = append(got, string(h.ID))
 	}
 	if strings.Join(got, " ") != "liker like" {
@@ -334,7 +334,7 @@ func TestRegulatorsOfAType(t *testing.T) {
 		p.Subject(fmt.Sprint(i), Subject{Type: kind, Division: "410482001", State: SubjectActive})
 	}
 	p.Sum(today)
-	_, totals, unnamed := p.ByRegulator(whole, Filter{}, r)
+	_, totals, unnamed := p.ByRegulator(everywhere, Filter{}, r)
 	if got := fmt.Sprint(totals, unnamed); got != "[{住建  {0 2}} {水利  {0 3}} {商务  {0 1}} {  {0 1}}] [监狱]" {
 		t.Error(got)
 	}
