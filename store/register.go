@@ -369,7 +369,7 @@ func (r *Register) Enter(ctx context.Context, e registry.Entry, m registry.Made,
 	if err == nil && holder != m.Venue {
 		err = fmt.Errorf("venue of the unit: %w", venue.ErrExists)
 	}
-	return m, errors.Join(err, r.reg.changed(ctx))
+	return m, errors.Join(err, r.reg.changed(ctx, m.Unit))
 }
 
 // ClaimVenue takes a venue's name in the register for it and answers with the id

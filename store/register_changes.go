@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -148,13 +149,28 @@ func (r *Register) carryOut(ctx context.Context, row Row[ChangeRow]) error {
 		err = r.free(ctx, c, name)
 	}
 	if err == nil {
-		err = r.reg.changed(ctx)
+		err = r.reg.changed(ctx, touchedBy(c)...)
 	}
 	if err != nil {
 		return fmt.Errorf("carry out %s: %w", c.Act, err)
 	}
 	_, err = r.changes.Update(ctx, row.ID, false, func(v *ChangeRow) error { v.Open = false; return nil })
 	return err
+}
+
+// touchedBy lists the units that are, or have, something else since a change.
+func touchedBy(c registry.Change) []venue.UnitID {
+	units := []venue.UnitID{c.Of}
+	if c.Unit != nil {
+		units = append(units, c.Unit.ID, c.Unit.Into)
+	} else {
+		units = append(units, c.Venue.Unit)
+	}
+	for _, d := range c.Doors {
+		units = append(units, d.Unit)
+	}
+	slices.Sort(units)
+	return slices.DeleteFunc(slices.Compact(units), func(id venue.UnitID) bool { return id == "" })
 }
 
 // free gives up the name that a change gives up, unless a later one took it back.

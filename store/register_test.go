@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -391,6 +392,12 @@ func TestNoCodeIsLostWhereverTheProcessEnds(t *testing.T) {
 	ctx := context.Background()
 	engine := openStore(t)
 	n := 0
+	look := newClock(noon)
+	coverage := func() *store.Coverage {
+		office := store.NewOffice(engine, store.NewRegistry(engine, look))
+		return store.NewCoverage(engine, office, store.NewCensus(engine, look), look, look)
+	}
+	kept := coverage()
 	rapid.Check(t, func(t *rapid.T) {
 		b := newBureau(t, engine)
 		var venues []venue.VenueID
@@ -493,6 +500,14 @@ func TestNoCodeIsLostWhereverTheProcessEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.check(t, venues, codes, dead)
+
+		look.advance(time.Minute)
+		city := venue.NewScope(venue.ScopeTerritory, []venue.Division{"419981"}, nil, "")
+		known, _, err := kept.Deadline(ctx, city, registry.Filter{}, "", look.Now())
+		anew, _, otherErr := coverage().Deadline(ctx, city, registry.Filter{}, "", look.Now())
+		if err := errors.Join(err, otherErr); err != nil || !reflect.DeepEqual(known, anew) {
+			t.Fatalf("coverage was kept up as\n%+v\nand is\n%+v, %v", known, anew, err)
+		}
 	})
 }
 
