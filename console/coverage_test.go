@@ -164,7 +164,7 @@ func TestARegisterIsLookedAtBeforeItIsImported(t *testing.T) {
 		t.Errorf("%d must after the import, want 1", n)
 	}
 	bad := d.upload(token, at, "a.csv", heads+"甲店,9141,东街1号,410482001,餐饮,开心,\n,,,410481,,,\n")
-	for _, want := range []string{`"bad":2`, `{"row":2,"field":"uscc","message":"统一社会信用代码格式不正确"}`, `状态无法识别`, `"row":3,"field":"name","message":"名称长度不符合要求"`} {
+	for _, want := range []string{`"bad":2`, `{"row":2,"field":"统一社会信用代码","message":"应为 18 位`, `"field":"状态"`, `"row":3,"field":"名称","message":"字数不符合要求。"`} {
 		if !strings.Contains(bad.body, want) {
 			t.Errorf("faults lack %s: %s", want, bad.body)
 		}

@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"iter"
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/sheet"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
-	"github.com/venuecode/venuecode/venue/registry"
 )
 
 const (
@@ -113,37 +112,6 @@ func (h *Handler) decideSubject(c *call, same bool) (answer, error) {
 	return answer{to: "/console/subjects"}, err
 }
 
-// SubjectLayout is the sheet of the register of subjects.
-var SubjectLayout = sheet.Layout{Name: subjectSheetName, Columns: subjectColumns, Notes: subjectNotes}
-
-// SubjectRows are the rows of such a sheet, to be given to a store.SubjectFile.
-func SubjectRows(s *sheet.Sheet) iter.Seq2[store.SubjectRow, error] {
-	return func(yield func(store.SubjectRow, error) bool) {
-		for row, err := range s.Rows() {
-			if err != nil {
-				yield(store.SubjectRow{}, err)
-				return
-			}
-			out := store.SubjectRow{Number: row.Number}
-			get := func(field string) string {
-				text, err := row.Get(field)
-				var invalid *venue.Invalid
-				if errors.As(err, &invalid) {
-					out.Faults = append(out.Faults, invalid)
-				}
-				return text
-			}
-			out.Form = registry.SubjectForm{
-				Name: get("name"), USCC: get("uscc"), Address: get("address"), Division: get("division"), Sector: get("sector"),
-				Category: get("category"), Type: get("type"), State: get("state"), Exempt: get("exempt"), Until: get("until"),
-			}
-			if !yield(out, nil) {
-				return
-			}
-		}
-	}
-}
-
 type subjectFault struct {
 	Row     int    `json:"row"`
 	Field   string `json:"field"`
@@ -159,14 +127,6 @@ type subjectPlan struct {
 	Place    string         `json:"division_name,omitempty"`
 }
 
-// SubjectSentence says what is wrong with a field of the register.
-func SubjectSentence(e *venue.Invalid) string {
-	if s := sheet.Sentence(e); s != "" {
-		return s
-	}
-	return subjectSentence(e)
-}
-
 // importSubjects says what the import of a file would change, or, given the mark of
 // what was looked at, does it.
 func (h *Handler) importSubjects(c *call) (answer, error) {
@@ -178,11 +138,11 @@ func (h *Handler) importSubjects(c *call) (answer, error) {
 	if f.Division, err = venue.ParseDivision(c.FormValue("division")); err != nil {
 		return answer{}, err
 	}
-	s, err := sheet.Open(bytes.NewReader(body), int64(len(body)), SubjectLayout)
+	s, err := sheet.Open(bytes.NewReader(body), int64(len(body)), intake.Subjects.Layout)
 	if err != nil {
 		return answer{}, refusedSheet(err)
 	}
-	f.Rows = SubjectRows(s)
+	f.Rows = intake.SubjectRows(s)
 	out := subjectPlan{Errors: []subjectFault{}, Division: f.Division, Place: h.Divisions.FullName(f.Division)}
 	var plan *store.SubjectPlan
 	if f.Mark == "" {
@@ -202,7 +162,7 @@ func (h *Handler) importSubjects(c *call) (answer, error) {
 		out.Mark = plan.Mark
 	}
 	for _, fault := range plan.Faults[:min(len(plan.Faults), faultsShown)] {
-		out.Errors = append(out.Errors, subjectFault{fault.Row, fault.Field, SubjectSentence(fault.Invalid)})
+		out.Errors = append(out.Errors, subjectFault{fault.Row, intake.Subjects.Heading(fault.Field), intake.Sentence(fault.Invalid)})
 	}
 	return answer{page: "plan", data: out}, nil
 }
@@ -233,7 +193,7 @@ func refusedSheet(err error) error {
 // subjectTemplate is an empty sheet of the register.
 func (h *Handler) subjectTemplate(c *call) (answer, error) {
 	var b bytes.Buffer
-	if err := SubjectLayout.Template(&b); err != nil {
+	if err := intake.Subjects.Layout.Template(&b); err != nil {
 		return answer{}, err
 	}
 	c.Set(fiber.HeaderContentType, xlsxType)

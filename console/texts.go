@@ -168,7 +168,7 @@ var words = map[string]string{
 	"subjects.imports": "最近导入", "subjects.import": "导入名录", "subjects.file": "表格文件（.xlsx 或 .csv）", "subjects.division": "名录所属区划", "subjects.check": "核对", "subjects.template": "下载模板",
 	"subjects.import.hint": "先核对，显示新增、变更和不再列出的数量，确认后再导入。该区划内未列出的主体标记为“已不在名录”，不会删除。",
 	"plan.title":           "核对结果", "plan.done": "已导入", "plan.rows": "行数", "plan.ok": "正确", "plan.proof": "代码校验位不符（以名录为准）", "plan.bad": "有误", "plan.new": "新增", "plan.changed": "变更", "plan.same": "未变", "plan.gone": "不再列出",
-	"plan.again": "确认无误后，请再次选择同一文件导入", "plan.go": "导入", "plan.bad.hint": "有错误的行，整个文件没有导入。请修改后重新核对。", "row.number": "行号", "problem": "问题",
+	"plan.again": "确认无误后，请再次选择同一文件导入", "plan.go": "导入", "plan.bad.hint": "有错误的行，整个文件没有导入。请修改后重新核对。", "row.number": "行号", "column": "列", "problem": "问题",
 	"reveal.id": "证件号码", "reveal.phone": "手机号", "reveal.until": "显示至", "reveal.once": "仅显示这一次，到时自动返回列表",
 }
 
@@ -210,40 +210,6 @@ const (
 var missingColumns = []sheet.Column{
 	{Heading: "名称", Width: 36}, {Heading: "统一社会信用代码", Width: 22}, {Heading: "地址", Width: 40}, {Heading: "所属区划", Width: 14}, {Heading: "区划名称", Width: 28},
 	{Heading: "行业", Width: 16}, {Heading: "缺项", Width: 18}, {Heading: "单位名称", Width: 36},
-}
-
-// The sheet of the register of subjects.
-const subjectSheetName = "应设主体名录"
-
-var subjectColumns = []sheet.Column{
-	{Field: "name", Heading: "名称", Aliases: []string{"主体名称", "企业名称", "单位名称", "机构名称"}, Required: true, Help: "营业执照或机构登记上的全称", Example: "青禾供销超市有限公司", Width: 36},
-	{Field: "uscc", Heading: "统一社会信用代码", Aliases: []string{"信用代码", "社会信用代码"}, Help: "18 位；没有的留空，此时按名称、地址和区划识别", Example: "91419981MA0000001X", Width: 24},
-	{Field: "address", Heading: "地址", Aliases: []string{"住所", "经营场所", "经营地址", "详细地址"}, Help: "经营或办公地址", Example: "洗月街道文昌路1号", Width: 36},
-	{Field: "division", Heading: "所属区划", Aliases: []string{"区划", "区划代码", "行政区划代码"}, Required: true, Help: "6 位县级、9 位乡级或 12 位村级代码", Example: "419981001", Width: 16},
-	{Field: "sector", Heading: "行业", Aliases: []string{"所属行业", "行业门类"}, Help: "按登记填写", Example: "餐饮", Width: 14},
-	{Field: "category", Heading: "类别", Help: "通知的六类，填一至六；可留空", Example: "一"},
-	{Field: "type", Heading: "类型", Aliases: []string{"场所类型"}, Help: "如 药店、建筑工地；用于确定主管部门，可留空", Example: "小超市"},
-	{Field: "state", Heading: "状态", Aliases: []string{"登记状态", "经营状态", "企业状态"}, Help: "存续、注销、吊销、迁出；留空为存续", Example: "存续"},
-	{Field: "exempt", Heading: "免设原因", Help: "无需设码的写明原因，否则留空", Width: 24},
-	{Field: "until", Heading: "免设截止", Aliases: []string{"免设截止日期"}, Help: "免设的最后一天；留空为长期", Width: 14},
-}
-
-var subjectNotes = []string{"一个文件是一个区划的完整名录：上次有、这次没有的主体标记为“已不在名录”，不会删除。", "有一行错误，整个文件不导入。"}
-
-var subjectReasons = map[string]string{
-	"length": "长度不符合要求", "character": "含有控制符等不可见字符", "shape": "格式不正确", "unknown": "无法识别", "range": "须为县级、乡级或村级代码",
-	"outside": "不在本名录的区划内", "twice": "与前面的行重复",
-}
-
-// subjectSentence says what is wrong with a field of a row of the register.
-func subjectSentence(e *venue.Invalid) string {
-	field := "本行"
-	for _, c := range subjectColumns {
-		if c.Field == e.Field {
-			field = c.Heading
-		}
-	}
-	return field + cmp.Or(subjectReasons[e.Reason], "有误")
 }
 
 // lowest is how many divisions a notice names.

@@ -29,10 +29,12 @@ type Kind struct {
 	Layout sheet.Layout
 	// New begins a file. d is nil where rows are only looked at by themselves.
 	New func(d *Desk, o Options) Reader
+	// whole takes a file at once, instead of New.
+	whole func(ctx context.Context, s *sheet.Sheet, d *Desk, o Options) (Result, error)
 }
 
 // Kinds are all of them.
-var Kinds = []Kind{units, venues, legacy, roster}
+var Kinds = []Kind{units, venues, Subjects, legacy, roster}
 
 // KindOf finds one by its name.
 func KindOf(name string) (Kind, bool) {
@@ -46,6 +48,7 @@ func KindOf(name string) (Kind, bool) {
 // Desk is what a file is taken into.
 type Desk struct {
 	Register *store.Register
+	Census   *store.Census
 	Division venue.Division // the city's: where nobody says
 	Blind    func(kind, value string) string
 	Random   io.Reader
@@ -105,6 +108,9 @@ func Take(ctx context.Context, kind Kind, file io.ReaderAt, size int64, d *Desk,
 	s, err := sheet.Open(file, size, kind.Layout)
 	if err != nil {
 		return result, err
+	}
+	if kind.whole != nil {
+		return kind.whole(ctx, s, d, o)
 	}
 	reader := kind.New(d, o)
 	proofs, bad := map[int]bool{}, map[int]registry.Faults{}
@@ -212,6 +218,9 @@ func Problems(w io.Writer, kind Kind, file io.ReaderAt, size int64, result Resul
 	}
 	return out.Close()
 }
+
+// Heading is what a field is called in the sheet.
+func (k Kind) Heading(field string) string { return heading(k.Layout, field) }
 
 func heading(layout sheet.Layout, field string) string {
 	for _, c := range layout.Columns {

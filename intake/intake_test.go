@@ -64,7 +64,7 @@ func newTown(t *testing.T) *town {
 	c := &town{t: t, engine: &failing{Engine: engine}}
 	c.engine.left.Store(-1)
 	c.registry = store.NewRegistry(c.engine, clock)
-	c.desk = &intake.Desk{Register: store.NewRegister(c.engine, c.registry, keys, clock), Division: "419981", Blind: keys.Blind, Random: rand.Reader}
+	c.desk = &intake.Desk{Register: store.NewRegister(c.engine, c.registry, keys, clock), Census: store.NewCensus(c.engine, clock), Division: "419981", Blind: keys.Blind, Random: rand.Reader}
 	err = c.registry.Put(t.Context(), store.Registered{Territories: []venue.Territory{{Division: "419981001", Name: "洗月街道"}}})
 	if err != nil {
 		t.Fatal(err)

@@ -43,11 +43,24 @@ const (
 	helpRosterName = "只用于核对，不保存。"
 	helpIDNumber   = "18 位居民身份证或居住证号码，只保存不可还原的索引。"
 
+	helpSubjectName     = "营业执照或机构登记上的全称。"
+	helpSubjectUSCC     = "18 位；没有的留空，此时按名称、地址和区划识别。"
+	helpSubjectAddress  = "经营或办公地址。"
+	helpSubjectDivision = "6 位县级、9 位乡级或 12 位村级代码。"
+	helpSubjectSector   = "按登记填写。"
+	helpSubjectCategory = "通知的六类，填一至六；可留空。"
+	helpSubjectType     = "如药店、建筑工地；用于确定主管部门，可留空。"
+	helpSubjectState    = "存续、注销、吊销、迁出；留空为存续。"
+	helpSubjectExempt   = "无需设码的写明原因，否则留空。"
+	helpSubjectUntil    = "免设的最后一天；留空为长期。"
+	noteSubjectsWhole   = "一个文件是一个区划的完整名录：上次有、这次没有的主体标记为“已不在名录”，不会删除。"
+
 	noteDoors = "同一场所的多个出入口可以分行填写，单位、场所名称、分区和车牌号相同的视为同一场所。"
 	noteOld   = "原码导入后立即可以扫码；缺少的信息列入待补全清单，补全后原二维码不变。"
 )
 
 var sentences = map[string]string{
+	"outside":               "不在本名录的区划内。",
 	registry.ReasonRequired: "未填写。",
 	registry.ReasonTwice:    "重复，前面已经有一行相同的。",
 	registry.ReasonUnknown:  "未找到，请核对。",

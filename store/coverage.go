@@ -206,7 +206,9 @@ func (c *Coverage) read(ctx context.Context) error {
 	} else {
 		for _, id := range changed {
 			h, err := c.readUnit(ctx, venue.UnitID(id))
-			if err != nil {
+			if errors.Is(err, venue.ErrNotFound) { // it was going to be one
+				continue
+			} else if err != nil {
 				return err
 			}
 			some = append(some, h)
@@ -339,6 +341,9 @@ func openSince(tenures []venue.Tenure, door venue.Code) time.Time {
 }
 
 func holdingOf(u venue.Unit) registry.Holding {
+	if u.Closed() { // whatever it had is another's now, and it lies nowhere
+		return registry.Holding{ID: u.ID}
+	}
 	return registry.Holding{ID: u.ID, Name: u.Name, USCC: u.USCC, Parent: u.Parent, Division: u.Division, Sectors: u.Sectors}
 }
 

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -9,11 +8,9 @@ import (
 	"os"
 	"reflect"
 	"runtime"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/venuecode/venuecode/store"
@@ -171,37 +168,13 @@ func TestAnImportIsOfWhatWasLookedAt(t *testing.T) {
 	}
 }
 
-// cutting fails every write from the one numbered left.
-type cutting struct {
-	store.Engine
-	left atomic.Int64
-}
-
-func (c *cutting) cut() error {
-	if c.left.Add(-1) < 0 {
-		return fmt.Errorf("cut: %w", venue.ErrUnavailable)
-	}
-	return nil
-}
-
-func (c *cutting) Insert(ctx context.Context, collection, id string, body bson.Raw) error {
-	return errors.Join(c.cut(), c.Engine.Insert(ctx, collection, id, body)) // it may well have been done
-}
-
-func (c *cutting) Replace(ctx context.Context, collection string, d store.Document) (int64, error) {
-	if err := c.cut(); err != nil {
-		return 0, err
-	}
-	return c.Engine.Replace(ctx, collection, d)
-}
-
 func TestAnImportCutAnywhereAndDoneAgainIsWhole(t *testing.T) {
 	first := []registry.SubjectForm{subjectForm("甲", "410482001"), subjectForm("乙", "410482001"), subjectForm("丙", "410482002")}
 	second := []registry.SubjectForm{first[0], subjectForm("丁", "410482001"), first[2]}
 	second[2].State = "注销"
-	for n, whole := int64(0), false; !whole; n++ {
-		e := &cutting{Engine: openStore(t)}
-		e.left.Store(1 << 30)
+	for n, whole := int64(1), false; !whole; n++ {
+		e := &crashing{Engine: openStore(t), torn: n%2 == 0}
+		e.calm()
 		c := newCensus(t, e)
 		c.importing(t, fileOf(first...))
 		c.summary(t, county)
@@ -211,7 +184,7 @@ func TestAnImportCutAnywhereAndDoneAgainIsWhole(t *testing.T) {
 		if err != nil && !errors.Is(err, venue.ErrUnavailable) {
 			t.Fatal(err)
 		}
-		e.left.Store(1 << 30)
+		e.calm()
 		c.civil.advance(time.Minute)
 		c.importing(t, fileOf(second...))
 		fresh := newCensus(t, e).summary(t, county)
@@ -274,6 +247,73 @@ func TestALookIsAsGoodAsReadingEverything(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("step %d: kept up\n%+v\nread anew\n%+v, %v", step, got, want, err)
 		}
+	}
+}
+
+// TestALookReadsWhateverAChangeReaches holds the picture against one read anew
+// after each kind of change to the registry.
+func TestALookReadsWhateverAChangeReaches(t *testing.T) {
+	b := newBureau(t, openStore(t))
+	office, census := store.NewOffice(b.engine, b.registry), store.NewCensus(b.engine, b.clock)
+	open := func() *store.Coverage { return store.NewCoverage(b.engine, office, census, b.clock, b.clock) }
+	kept := open()
+	looks := func(after string) {
+		t.Helper()
+		b.clock.advance(3 * time.Second)
+		var got [2]registry.Deadline
+		var sums [2]registry.Summary
+		for i, c := range []*store.Coverage{kept, open()} {
+			var err error
+			if got[i], _, err = c.Deadline(t.Context(), county, registry.Filter{}, "", b.clock.Now()); err == nil {
+				sums[i], _, err = c.Summary(t.Context(), county, registry.Filter{})
+			}
+			if err != nil {
+				t.Fatal(after, err)
+			}
+		}
+		if !reflect.DeepEqual(got[0], got[1]) || !reflect.DeepEqual(sums[0], sums[1]) {
+			t.Errorf("after %s: kept up\n%+v %+v\nread anew\n%+v %+v", after, got[0], sums[0], got[1], sums[1])
+		}
+	}
+	looks("nothing")
+	var units []venue.UnitID
+	var venues []venue.VenueID
+	for n := range 4 {
+		f := form(n)
+		f.Division, f.Place = "410482001", "410482001"
+		if n == 3 {
+			f.ParentUSCC = uscc(2)
+		}
+		a, faults, err := b.Submit(t.Context(), "", f, fromForm)
+		if err != nil || len(faults) > 0 {
+			t.Fatal(faults, err)
+		}
+		if a, err = b.Approve(t.Context(), a.ID, officer, false); err != nil {
+			t.Fatal(err)
+		}
+		units, venues = append(units, a.Made.Unit), append(venues, a.Made.Venue)
+		looks("an approval")
+	}
+	ctx := t.Context()
+	for _, step := range []struct {
+		what   string
+		change func() (registry.Change, error)
+	}{
+		{"a suspension", func() (registry.Change, error) { return b.Suspend(ctx, venues[0], "", officer) }},
+		{"its end", func() (registry.Change, error) { return b.Resume(ctx, venues[0], "", officer) }},
+		{"a transfer", func() (registry.Change, error) { return b.Transfer(ctx, venues[0], units[1], officer) }},
+		{"a merger of venues", func() (registry.Change, error) { return b.Merge(ctx, venues[0], venues[2], officer) }},
+		{"a closing", func() (registry.Change, error) { return b.Close(ctx, venues[1], "", officer) }},
+		{"a merger of units", func() (registry.Change, error) { return b.MergeUnits(ctx, units[2], units[1], officer) }},
+	} {
+		if _, err := step.change(); err != nil {
+			t.Fatal(step.what, err)
+		}
+		looks(step.what)
+	}
+	d, _, err := kept.Deadline(t.Context(), county, registry.Filter{}, "", b.clock.Now())
+	if err != nil || d.Units != 3 {
+		t.Errorf("%d units are asked for, want the three that are left: %v", d.Units, err)
 	}
 }
 

@@ -158,11 +158,15 @@ func (r *Register) carryOut(ctx context.Context, row Row[ChangeRow]) error {
 	return err
 }
 
-// touchedBy lists the units that are, or have, something else since a change.
+// touchedBy lists the units that are, or have, something else since a change;
+// none, which stands for all, after a merger, which reaches those below.
 func touchedBy(c registry.Change) []venue.UnitID {
+	if c.Unit != nil && c.Act == registry.ActMerge {
+		return nil
+	}
 	units := []venue.UnitID{c.Of}
 	if c.Unit != nil {
-		units = append(units, c.Unit.ID, c.Unit.Into)
+		units = append(units, c.Unit.ID)
 	} else {
 		units = append(units, c.Venue.Unit)
 	}

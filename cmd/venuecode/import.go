@@ -30,10 +30,11 @@ type importFlags struct {
 
 // importShort says what each kind of file is.
 var importShort = map[string]string{
-	"units":  "Units (单位), found again by their USCC",
-	"venues": "Venues of registered units, with their doors (场所、出入口)",
-	"legacy": "Codes of a former system, which go on working (原码)",
-	"roster": "Who belongs to a unit; only blind indexes are kept (名册)",
+	"units":    "Units (单位), found again by their USCC",
+	"venues":   "Venues of registered units, with their doors (场所、出入口)",
+	"subjects": "The register of who must have a code; what it does not list is marked gone (应设主体名录)",
+	"legacy":   "Codes of a former system, which go on working (原码)",
+	"roster":   "Who belongs to a unit; only blind indexes are kept (名册)",
 }
 
 func importCommand() *cobra.Command {
@@ -199,7 +200,7 @@ func importTool(ctx context.Context, a *app, question json.RawMessage, progress 
 
 // intake is where files are taken into.
 func (a *app) intake() *intake.Desk {
-	return &intake.Desk{Register: a.register, Division: venue.Division(a.config.Division), Blind: a.vault.Blind, Random: random}
+	return &intake.Desk{Register: a.register, Census: a.census, Division: venue.Division(a.config.Division), Blind: a.vault.Blind, Random: random}
 }
 
 // nowAndThen says how far something is, once a second at most.

@@ -74,3 +74,26 @@ func TestARegisterIsImported(t *testing.T) {
 	help, _, _ := runs(t, "import", "units", "--help")
 	wantText(t, "the help", help, "单位名称 *", "统一社会信用代码 *", "联系电话")
 }
+
+func TestARegisterOfSubjectsIsImported(t *testing.T) {
+	d := quietTown(t)
+	file := filepath.Join(t.TempDir(), "subjects.csv")
+	text := "名称,统一社会信用代码,地址,所属区划,行业,状态,免设原因\n甲店,,东街1号,419981001,餐饮,存续,\n乙店,,东街2号,419981002,餐饮,注销,\n丙店,,东街3号,419981002,餐饮,存续（在营）,停业改造\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	token, _ := d.official("checker")
+	for range 2 {
+		out, stderr, code := runs(t, "import", "subjects", file, "--data", d.data, "--json")
+		want(t, "the answer", fmt.Sprint(code, " ", strings.TrimSpace(out), stderr), `0 {"rows":3,"ok":3,"proof":0,"bad":0,"errors":[]}`)
+		var got struct {
+			Have, Must int
+			Rows       []struct {
+				Division, Sector string
+				Have, Must       int
+			}
+		}
+		d.ask(http.MethodGet, "/console/coverage", token, "").json(t, &got)
+		want(t, "coverage", fmt.Sprint(got.Have, got.Must, got.Rows), "0 1 [{419981001 餐饮 0 1}]")
+	}
+}

@@ -72,7 +72,7 @@ func applications(o *out) {
 // intakes: files with somebody in every cell, good and bad.
 func intakes(o *out) {
 	w := newWorld(o)
-	desk := &intake.Desk{Register: store.NewRegister(w.engine, w.registry, w.vault, clock), Division: "419981", Blind: w.vault.Blind, Random: rand.Reader}
+	desk := &intake.Desk{Register: store.NewRegister(w.engine, w.registry, w.vault, clock), Census: store.NewCensus(w.engine, clock), Division: "419981", Blind: w.vault.Blind, Random: rand.Reader}
 	p := people[0]
 	for kind, text := range map[string]string{
 		"units":  "单位名称,统一社会信用代码,所属区划,联系人,联系电话\n青禾商贸,91350100M000100Y43,419981001," + p.Name + "," + p.Phone + "\n青禾," + p.IDNumber + "," + p.Phone + "," + p.Name + "\x01," + p.IDNumber + "\n",

@@ -263,7 +263,8 @@ type CoverageRow struct {
 	Coverage
 }
 
-// Summary is coverage with its parts, which add up to it.
+// Summary is coverage with its parts, which add up to it. Where nothing is
+// required there is no part.
 type Summary struct {
 	Coverage
 	Rows      []CoverageRow // by division and sector
@@ -295,6 +296,9 @@ func (p *Picture) Coverage(scope venue.Scope, f Filter) Summary {
 		s.Classes[key.category].add(c.Coverage)
 		for i, n := range c.lack {
 			s.Lack[gaps[i]] += n
+		}
+		if c.Must == 0 { // none required, and no part to speak of
+			continue
 		}
 		d := part(key.division)
 		add(rows, CoverageRow{Division: d, Sector: key.sector}, c.Coverage)

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	today = venue.DayOf(time.Date(2022, 5, 18, 0, 0, 0, 0, venue.Zone))
+	today      = venue.DayOf(time.Date(2022, 5, 18, 0, 0, 0, 0, venue.Zone))
 	everywhere = venue.NewScope(venue.ScopeTerritory, []venue.Division{"410400"}, nil, "")
 )
 

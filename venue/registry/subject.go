@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -86,7 +87,7 @@ type SubjectForm struct {
 	Address  string
 	Division string
 	Sector   string
-	Category string // see categoryOf
+	Category string // see ParseCategory
 	Type     string
 	State    string // "" is 存续
 	Exempt   string
@@ -132,8 +133,11 @@ func (f SubjectForm) Check() (s Subject, proof bool, faults []*venue.Invalid) {
 	if s.State, ok = stateOf(f.State); !ok {
 		fault(&venue.Invalid{Field: "state", Reason: "unknown"})
 	}
-	if s.Category, ok = categoryOf(f.Category); !ok {
-		fault(&venue.Invalid{Field: "category", Reason: "unknown"})
+	if strings.TrimSpace(venue.Fold(f.Category)) != "" {
+		var kind string
+		s.Category, kind, err = ParseCategory(f.Category)
+		fault(err)
+		s.Type = cmp.Or(s.Type, kind)
 	}
 	if until := strings.TrimSpace(venue.Fold(f.Until)); until != "" {
 		if s.Until, err = venue.ParseDay(until); err != nil {
@@ -141,21 +145,6 @@ func (f SubjectForm) Check() (s Subject, proof bool, faults []*venue.Invalid) {
 		}
 	}
 	return s, proof, faults
-}
-
-// categoryOf reads a class by its number in the notice: 五, （五）, 5. None is
-// CategoryNone.
-func categoryOf(s string) (c venue.Category, ok bool) {
-	s = strings.Trim(venue.Fold(s), "() \t")
-	if s == "" {
-		return venue.CategoryNone, true
-	}
-	for i, n := range []string{"一", "二", "三", "四", "五", "六"} {
-		if s == n || s == string(rune('1'+i)) {
-			return venue.Category(i + 1), true
-		}
-	}
-	return 0, false
 }
 
 // Digest is of all that the register says of a subject: two are the same row if
