@@ -61,6 +61,7 @@ type Engine struct {
 	queue     chan *request
 	committed chan struct{} // closed when the committer has ended
 	broken    atomic.Pointer[error]
+	short     atomic.Bool // of room on the disk
 	stats     counters
 
 	mu      sync.Mutex // guards closing against new users
@@ -188,11 +189,21 @@ func (e *Engine) goOn(ctx context.Context, rows int) error {
 // first takes some.
 const reserve = 128 << 20
 
-// room refuses what would fill the disk. Nothing is refused that removes.
+// room refuses what would fill the disk. Nothing is refused that removes. While
+// there was room after the last group, nobody looks again.
 func (e *Engine) room() error {
+	if !e.short.Load() {
+		return nil
+	}
+	return e.measure()
+}
+
+func (e *Engine) measure() error {
 	disk, err := e.files.GetDiskUsage(e.dir)
-	if err != nil || disk.AvailBytes >= reserve {
-		return nil // who can not tell how much is left does not refuse
+	short := err == nil && disk.AvailBytes < reserve // who can not tell how much is left does not refuse
+	e.short.Store(short)
+	if !short {
+		return nil
 	}
 	return fmt.Errorf("the disk is full, %d MB are left of it: %w", disk.AvailBytes>>20, venue.ErrUnavailable)
 }
@@ -207,7 +218,7 @@ func (e *Engine) Check(ctx context.Context) error {
 	if cause := e.broken.Load(); cause != nil {
 		return *cause
 	}
-	return e.room()
+	return e.measure()
 }
 
 // Close waits for the writes under way and for readers to take notice, then

@@ -246,6 +246,7 @@ func TestAFullDiskIsToldBeforeItStopsTheEngine(t *testing.T) {
 	}
 
 	disk.left.Store(reserve - 1)
+	storetest.Append(t, e, storetest.Scan(1, 3, "D", storetest.Noon)) // the group that takes the last of it
 	_, appended := e.Append(ctx, []venue.Scan{storetest.Scan(1, 2, "D", storetest.Noon)})
 	_, replaced := e.Replace(ctx, "plain", store.Document{ID: "a", Rev: 1, Body: body})
 	for what, err := range map[string]error{
