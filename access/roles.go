@@ -56,7 +56,8 @@ const (
 	SystemOperate Permission = "system.operate"
 
 	UnitsRead      Permission = "units.read"
-	UnitsWrite     Permission = "units.write" // one's own unit: applications, doors, people who report
+	UnitsWrite     Permission = "units.write"  // one's own unit: applications, doors, people who report
+	VenuesWrite    Permission = "venues.write" // what is in scope: add and mend doors, confirm what hangs there
 	DoorsRead      Permission = "doors.read"
 	CodesReview    Permission = "codes.review"
 	RegisterImport Permission = "register.import"
@@ -97,11 +98,11 @@ var offices = map[Role]office{
 	RoleVenueStaff: {view: venue.ScopeUnit, may: []Permission{ScansAssist, DoorsRead}},
 
 	// Answers for one unit: its doors, its codes, its own numbers.
-	RoleUnitAdmin: {view: venue.ScopeUnit, may: []Permission{ScansAssist, DoorsRead, UnitsRead, UnitsWrite, BoardRead, NoticesRead}},
+	RoleUnitAdmin: {view: venue.ScopeUnit, may: []Permission{ScansAssist, DoorsRead, UnitsRead, UnitsWrite, VenuesWrite, BoardRead, NoticesRead}},
 
 	// Territory 属地: reviews applications, chases reports, proposes notices.
 	RoleTownship: {view: venue.ScopeTerritory, may: []Permission{
-		UnitsRead, DoorsRead, CodesReview, CoverageRead, BoardRead, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
+		UnitsRead, DoorsRead, VenuesWrite, CodesReview, CoverageRead, BoardRead, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
 
 	// The same for a sector; the chat groups are the territory's.
 	RoleRegulator: {view: venue.ScopeSector, may: []Permission{
@@ -109,7 +110,7 @@ var offices = map[Role]office{
 
 	// Headquarters' desk: checks everything, decides nothing that punishes.
 	RoleChecker: {view: venue.ScopeTerritory, may: []Permission{
-		UnitsRead, DoorsRead, CodesReview, RegisterImport, CoverageRead, BoardRead, ReportsApprove, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
+		UnitsRead, DoorsRead, VenuesWrite, CodesReview, RegisterImport, CoverageRead, BoardRead, ReportsApprove, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
 
 	// The named official: signs what others drafted, and ends the emergency.
 	RoleSigner: {view: venue.ScopeTerritory, sensitive: true, may: []Permission{

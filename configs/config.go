@@ -2,6 +2,7 @@ package configs
 
 import (
 	_ "embed"
+	"maps"
 	"slices"
 	"time"
 
@@ -48,6 +49,7 @@ type Config struct {
 	Audit     Audit     `koanf:"audit"`
 	Officials Officials `koanf:"officials"`
 	Register  Register  `koanf:"register"`
+	Apply     Apply     `koanf:"apply"`
 	Limits    Limits    `koanf:"limits"`
 
 	Divisions *venue.Divisions // no option: the shipped list with DivisionsFile's
@@ -274,6 +276,29 @@ type Officials struct {
 // Register is how places come by their codes.
 type Register struct {
 	AutoApprove []string `koanf:"auto_approve" count:"0..6" oneof:"organisation|key_place|transit|functional_unit|small_place|other"`
+}
+
+// Apply is what people are told who apply for codes, or stand before one.
+type Apply struct {
+	Hotline  string                       `koanf:"hotline"`
+	Channels map[string]map[string]string `koanf:"channels"` // division code → name → address of a page or place
+}
+
+// Channel is a way to apply.
+type Channel struct{ Name, At string }
+
+// For lists the channels of a division, by name: those of the narrowest one that
+// has some; none: this platform alone.
+func (a Apply) For(division string) (channels []Channel) {
+	for _, code := range widening(division) {
+		for _, name := range slices.Sorted(maps.Keys(a.Channels[code])) {
+			channels = append(channels, Channel{name, a.Channels[code][name]})
+		}
+		if len(channels) > 0 {
+			break
+		}
+	}
+	return channels
 }
 
 // Limits are the largest request bodies, in bytes.

@@ -406,6 +406,12 @@ func (l *loader) texts(c *Config) {
 			l.fault("wecom.robot.names", "must be names of at most 32 characters, without @ and blanks")
 		}
 	}
+	if line := c.Apply.Hotline; utf8.RuneCountInString(line) > 40 || strings.Contains(line, "\n") {
+		l.fault("apply.hotline", "must be one line of at most 40 characters")
+	}
+	for _, d := range slices.Sorted(maps.Keys(c.Apply.Channels)) {
+		l.channels(shown("apply.channels", d), d, c.Apply.Channels[d])
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.DomainChecks)) {
 		key := shown("domain_checks", name)
 		if !checkFile.MatchString(name) {
@@ -413,6 +419,24 @@ func (l *loader) texts(c *Config) {
 		}
 		if !checkLine.MatchString(c.DomainChecks[name]) {
 			l.fault(key, "must be one line of at most 512 letters, digits and signs")
+		}
+	}
+}
+
+func (l *loader) channels(key, d string, channels map[string]string) {
+	if !division.MatchString(d) {
+		l.fault(key, "must be a division's code of 6, 9 or 12 digits")
+	}
+	if len(channels) > 20 {
+		l.fault(key, "must have at most 20 channels")
+	}
+	for name, at := range channels {
+		link, err := url.Parse(at)
+		switch n := utf8.RuneCountInString(at); {
+		case name == "" || utf8.RuneCountInString(name) > 40 || n == 0 || n > 200 || strings.Contains(name+at, "\n"):
+			l.fault(key, "must have names of 1 to 40 characters and addresses of 1 to 200, one line each")
+		case strings.Contains(at, "://") && (err != nil || link.Scheme != "https" || link.Host == ""):
+			l.fault(key, "must have pages that are https")
 		}
 	}
 }

@@ -97,7 +97,7 @@ var particular = map[string]string{
 	"plate shape":           "不是有效的车牌号。",
 	"doors twice":           "同一场所的出入口不能重名。",
 	"doors range":           "一个场所最多 200 个出入口。",
-	"inside unknown":        "未找到所在场所：须属于同一单位。",
+	"inside unknown":        "未找到所在的大型场所，请核对。",
 	"payload length":        "超过 512 字节。",
 	"payload twice":         "与前面一行的原码相同。",
 	"payload range":         "同一场所的原码超过 200 个。",

@@ -103,6 +103,7 @@ func Kinds(e Engine, keep Keep) []Kind {
 		{"hour_counts", keep.Counts, forgetCounts(e)},
 		{"coverage_days", keep.Counts, forget(e, CoverageDays, day)},
 		{"subject_imports", keep.Audit, forget(e, SubjectImports, at)},
+		{"postings", keep.Counts, forget(e, PostingRows, at)},
 		{"messages", keep.Messages, forget(e, Outbox, states("due", OutboxSent, OutboxDropped, OutboxDead))},
 		{"account_changes", keep.Audit, forget(e, OfficialChanges, states("state", OfficialChangeDone, OfficialChangeRejected, OfficialChangePending))},
 		// Nobody needs the people of an application that came to nothing.

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/checkin"
 	"github.com/venuecode/venuecode/venue/registry"
 )
 
@@ -15,8 +18,9 @@ func (r *Register) Show(o *Office) *Office {
 }
 
 // Applications lists at most limit applications of a state in scope, by division
-// and id, behind the application after ("" the beginning), without their forms,
-// and tells whether there are more. Of a unit's scope they are the unit's own.
+// and the oldest first, behind the application after ("" the beginning), without
+// their forms, and tells whether there are more. Of a unit's scope they are the
+// unit's own, the newest first; "" is then every state. Drafts are nobody else's.
 func (o *Office) Applications(ctx context.Context, scope venue.Scope, state registry.State, after string, limit int) (list []registry.Application, more bool, err error) {
 	page := func(q Query, seen func(registry.Application) bool) error {
 		for row, err := range o.register.applications.Find(ctx, q) {
@@ -69,10 +73,16 @@ func (o *Office) covers(ctx context.Context, scope venue.Scope, a registry.Appli
 	if own, _ := scope.Reach(); own != "" {
 		return a.Sender.Unit == own
 	}
+	if a.State == registry.StateDraft {
+		return false
+	}
 	if scope.CoversDivision(a.Division) {
 		return true
 	}
-	u, err := o.register.UnitOf(ctx, a.USCC)
+	u, err := o.register.Unit(ctx, cmp.Or(a.Sender.Unit, absentKey))
+	if errors.Is(err, venue.ErrNotFound) {
+		u, err = o.register.UnitOf(ctx, a.USCC)
+	}
 	return err == nil && scope.Covers(u)
 }
 
@@ -105,6 +115,25 @@ func (o *Office) History(ctx context.Context, scope venue.Scope, unit venue.Unit
 		return nil, err
 	}
 	return o.register.History(ctx, unit, limit)
+}
+
+// VenueHistory lists the last limit changes of a venue, the newest first;
+// venue.ErrNotFound, ErrOutOfScope.
+func (o *Office) VenueHistory(ctx context.Context, scope venue.Scope, id venue.VenueID, limit int) (changes []registry.Change, err error) {
+	p, err := o.Venue(ctx, scope, id)
+	if err != nil {
+		return nil, err
+	}
+	for n := p.Venue.Changes; n >= 0 && len(changes) < limit; n-- {
+		row, err := o.register.changes.Get(ctx, changeID("venue:"+string(id), n))
+		if errors.Is(err, venue.ErrNotFound) { // it came before there was a history
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		changes = append(changes, row.Value.Change)
+	}
+	return changes, nil
 }
 
 // Incomplete lists at most limit venues in scope that came with an old code and
@@ -155,4 +184,46 @@ func (o *Office) Batch(ctx context.Context, scope venue.Scope, id string) (regis
 		return registry.Batch{}, ErrOutOfScope
 	}
 	return b, err
+}
+
+// Door finds the place of a door, in use or not; venue.ErrNotFound, ErrOutOfScope.
+func (o *Office) Door(ctx context.Context, scope venue.Scope, code venue.Code) (checkin.Place, error) {
+	p, err := o.registry.Place(ctx, code)
+	if err == nil {
+		_, err = o.Venue(ctx, scope, p.Venue.ID)
+	}
+	if err != nil {
+		return checkin.Place{}, err
+	}
+	return p, nil
+}
+
+// DoorsIn lists at most limit doors in use in a division that is in scope, those that
+// lack nothing first, by division and venue, and tells whether there are more; ErrOutOfScope.
+func (o *Office) DoorsIn(ctx context.Context, scope venue.Scope, d venue.Division, limit int) (places []checkin.Place, more bool, err error) {
+	if !scope.CoversDivision(d) {
+		return nil, false, ErrOutOfScope
+	}
+	from, to := d.Range()
+	for _, status := range []venue.Status{venue.StatusActive, venue.StatusIncomplete} {
+		for row, err := range o.registry.venues.Find(ctx, Query{Index: "status", Equal: []any{string(status)}, From: from, To: to}) {
+			if err != nil {
+				return nil, false, err
+			}
+			doors, err := values(o.registry.doors.All(ctx, Query{Index: "name", Equal: []any{row.ID}}))
+			if err != nil {
+				return nil, false, err
+			}
+			for _, door := range doors {
+				switch {
+				case !door.Status.Scannable():
+				case len(places) == limit:
+					return places, true, nil
+				default:
+					places = append(places, checkin.Place{Door: door, Venue: row.Value})
+				}
+			}
+		}
+	}
+	return places, false, nil
 }

@@ -16,9 +16,10 @@ import (
 // The collections of the register (docs/decisions/0026-register.md).
 var (
 	Applications = Schema{Name: "applications", Indexes: []Index{ // random id → ApplicationRow
-		{Name: "state", Fields: []string{"state", "division"}},
+		{Name: "state", Fields: []string{"state", "division", "at"}},
 		{Name: "due", Fields: []string{"state", "at"}},
 		{Name: "unit", Fields: []string{"unit", "at"}},
+		{Name: "account", Fields: []string{"account", "at"}},
 	}}
 	ChangeRows = Schema{Name: "register_changes", Indexes: []Index{ // unit:ID:number, venue:ID:number → ChangeRow
 		{Name: "open", Fields: []string{"open", "at"}},
@@ -117,6 +118,7 @@ type Register struct {
 	batches      Collection[BlankBatchRow]
 	blanks       Collection[BlankCodeRow]
 	rosters      Collection[RosterRow]
+	postings     Collection[PostingRow]
 	sealer       Sealer
 	clock        venue.Clock // civil
 }
@@ -137,6 +139,7 @@ func NewRegister(docs Documents, r *Registry, sealer Sealer, civil venue.Clock) 
 		batches:      NewCollection[BlankBatchRow](docs, BlankBatches),
 		blanks:       NewCollection[BlankCodeRow](docs, BlankCodes),
 		rosters:      NewCollection[RosterRow](docs, Rosters),
+		postings:     NewCollection[PostingRow](docs, PostingRows),
 		sealer:       sealer, clock: civil,
 	}
 }

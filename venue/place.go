@@ -62,9 +62,9 @@ type Door struct {
 	Unit   UnitID // the owner now; its history is in the tenures
 	Name   string
 	Status Status
+	Posted time.Time // when somebody confirmed that the code hangs there; zero: nobody has
 	// Changes is the number of the last change of its venue that reached it.
 	Changes int64
-	Posted  time.Time // when somebody confirmed that the code hangs there; zero: nobody has
 }
 
 // Tenure says that a unit owned a door from Since on, until Until if that is

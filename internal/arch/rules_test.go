@@ -54,6 +54,8 @@ var imports = []rule{
 		why: "it prints what it is given"},
 	{of: []string{"intake"}, ours: []string{"sheet", "store", "venue", "venue/registry"}, never: slices.Concat(servers, drivers),
 		why: "it brings sheets to the register, from whichever surface"},
+	{of: []string{"photo"}, ours: []string{"venue"}, bare: true,
+		why: "it knows pixels, not what they are of"},
 	{of: []string{"vault/reveal"}, ours: []string{"access", "store", "vault", "vault/audit", "venue"}, never: slices.Concat(drivers, servers),
 		why: "the one way to a name knows who asks, what for, and where it is written"},
 	{of: []string{"store", "store/storetest"}, never: slices.Concat(doors, engines, drivers, servers, []string{"notifier"}),

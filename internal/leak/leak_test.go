@@ -34,6 +34,7 @@ var table = map[string]entry{
 	"miniapp":           driven(phones),
 	"notifier":          driven(word),
 	"platform":          driven(platforms),
+	"photo":             driven(photos),
 	"poster":            driven(posters),
 	"sheet":             driven(sheets),
 	"store":             driven(collections),

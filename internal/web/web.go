@@ -15,6 +15,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
 
 	"github.com/venuecode/venuecode/venue"
 )
@@ -23,10 +24,13 @@ import (
 type Options struct {
 	Name      string
 	BodyLimit int // bytes; larger bodies are refused with 413
-	Proxies   []string
-	Machine   venue.Clock
-	Log       *slog.Logger
-	Metrics   prometheus.Registerer // nil: none
+	// Larger gives the limit of a path that takes more, with a minute to send it; 0:
+	// BodyLimit. May be nil.
+	Larger  func(method, path string) int
+	Proxies []string
+	Machine venue.Clock
+	Log     *slog.Logger
+	Metrics prometheus.Registerer // nil: none
 }
 
 // New makes a fiber app.
@@ -40,6 +44,15 @@ func New(o Options) *fiber.App {
 		ProxyHeader: "X-Real-IP", EnableTrustedProxyCheck: true, TrustedProxies: o.Proxies, EnableIPValidation: true,
 		ErrorHandler: respond(o.Log),
 	})
+	if o.Larger != nil {
+		app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+			path, _, _ := strings.Cut(string(h.RequestURI()), "?")
+			if n := o.Larger(string(h.Method()), path); n > 0 {
+				return fasthttp.RequestConfig{MaxRequestBodySize: n, ReadTimeout: time.Minute}
+			}
+			return fasthttp.RequestConfig{}
+		}
+	}
 	if o.Metrics != nil {
 		app.Use(measure(o.Metrics, o.Machine))
 	}
@@ -144,10 +157,11 @@ type errorBody struct {
 }
 
 type errorDetail struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Field   string `json:"field,omitempty"`
-	Reason  string `json:"reason,omitempty"`
+	Code    string  `json:"code"`
+	Message string  `json:"message"`
+	Field   string  `json:"field,omitempty"`
+	Reason  string  `json:"reason,omitempty"`
+	Fields  []Fault `json:"fields,omitempty"`
 }
 
 // respond is the one place where an error becomes a status and a sentence. The
@@ -177,13 +191,16 @@ func Sentence(err error) (status int, sentence string) {
 
 func statusOf(err error) (int, errorDetail) {
 	var own *Error
+	var form *FormError
 	var invalid *venue.Invalid
 	var frame *fiber.Error
 	switch {
 	case errors.As(err, &own):
 		return own.Status, errorDetail{Code: own.Code, Message: own.Message}
+	case errors.As(err, &form):
+		return fiber.StatusUnprocessableEntity, errorDetail{Code: "invalid_form", Message: formSentence, Fields: form.Faults}
 	case errors.As(err, &invalid):
-		return fiber.StatusUnprocessableEntity, errorDetail{"invalid_field", fieldSentence(invalid), invalid.Field, invalid.Reason}
+		return fiber.StatusUnprocessableEntity, errorDetail{Code: "invalid_field", Message: fieldSentence(invalid), Field: invalid.Field, Reason: invalid.Reason}
 	case errors.Is(err, venue.ErrInvalid):
 		return fiber.StatusUnprocessableEntity, errorDetail{Code: "invalid", Message: "填写的内容有误，请检查后重试"}
 	case errors.Is(err, venue.ErrConflict):
@@ -222,7 +239,7 @@ func frameDetail(status int) errorDetail {
 var fieldNames = map[string]string{
 	"name": "姓名", "id_number": "证件号码", "id_type": "证件类型", "phone": "手机号", "phone_code": "手机号授权",
 	"consent": "同意告知书", "code": "场所码", "login_code": "登录凭证", "request_id": "请求编号", "app": "应用",
-	"direction": "进出方向", "presence": "到场方式", "companions": "同行人", "link": "场所码链接", "before": "分页位置", "after": "分页位置", "limit": "每页条数",
+	"direction": "进出方向", "presence": "到场方式", "companions": "同行人", "link": "场所码链接", "reason": "理由", "id": "编号", "before": "分页位置", "after": "分页位置", "limit": "每页条数",
 }
 
 var reasonWords = map[string]string{

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"encoding/base64"
 	"slices"
 	"time"
 
@@ -49,6 +50,12 @@ type Sender struct {
 	Unit venue.UnitID
 }
 
+// same tells whether both are one applicant: whoever answers for the unit or,
+// without one, the account. The forms without a login are told apart by their ids.
+func (s Sender) same(o Sender) bool {
+	return s.Unit == o.Unit && (s.Unit != "" || s.Channel == o.Channel && s.Account == o.Account)
+}
+
 // Made is what approval makes of an entry: drawn before anything is written.
 type Made struct {
 	Unit  venue.UnitID
@@ -69,4 +76,10 @@ type Policy struct {
 func (p Policy) Automatic(e Entry, unit venue.Unit, sender Sender) bool {
 	return sender.Unit != "" && unit.ID == sender.Unit && !unit.Pending() && !unit.Closed() &&
 		!e.Proof && slices.Contains(p.Auto, e.Venue.Category)
+}
+
+// IsID tells whether s has the shape of what NewID draws.
+func IsID(s string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	return err == nil && len(b) == idBytes
 }

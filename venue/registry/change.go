@@ -27,6 +27,7 @@ const (
 	ActMerge      Act = "merge"   // another stands for it, and its doors are the other's
 	ActProve      Act = "prove"   // an officer has seen the register entry
 	ActManager    Act = "manager" // somebody bound by one-time code
+	ActPost       Act = "post"    // somebody looked whether the code hangs at the door
 )
 
 // Who does something, and why. An officer's account, or audit's names for those
@@ -159,6 +160,27 @@ func (p Place) RenameDoor(code venue.Code, name string) (Change, error) {
 	}
 	d.Name = name
 	return p.change(ActRenameDoor, d), nil
+}
+
+// Post notes whether a door's code hangs there: since at, or, if at is zero, that
+// it does not. Nothing that is known already is a change.
+func (p Place) Post(code venue.Code, at time.Time) (Change, error) {
+	if err := p.open(); err != nil {
+		return Change{}, err
+	}
+	i, err := p.door(code)
+	if err != nil {
+		return Change{}, err
+	}
+	d := p.Doors[i]
+	if d.Status == venue.StatusClosed {
+		return Change{}, refuse(RuleClosed)
+	}
+	if d.Posted.IsZero() == at.IsZero() {
+		return Change{}, refuse(RuleAlready)
+	}
+	d.Posted = at
+	return p.change(ActPost, d), nil
 }
 
 // Suspend, Resume and Close are of the venue, or of one door if code is not "".

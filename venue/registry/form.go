@@ -67,6 +67,24 @@ func (t Typed) MarshalText() ([]byte, error) { return []byte("*"), nil }
 // Format keeps what was filled in out of any print.
 func (f Form) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "registry.Form") }
 
+// Masked is the form with its names and numbers masked, and nothing where what
+// was filled in is neither.
+func (f Form) Masked() Form {
+	name := func(t *Typed) {
+		n, _ := venue.ParsePersonName(t.Reveal())
+		*t = NewTyped(n.String())
+	}
+	phone := func(t *Typed) {
+		p, _ := venue.ParsePhone(t.Reveal())
+		*t = NewTyped(p.String())
+	}
+	name(&f.ApplicantName)
+	name(&f.ManagerName)
+	phone(&f.ApplicantPhone)
+	phone(&f.ManagerPhone)
+	return f
+}
+
 // MarshalJSON keeps it out of any JSON that it gets into by accident.
 func (f Form) MarshalJSON() ([]byte, error) { return []byte(`"registry.Form"`), nil }
 
@@ -84,6 +102,23 @@ func (f Form) Reveal() ([]byte, error) {
 		ManagerName    string `json:"manager_name"`
 		ManagerPhone   string `json:"manager_phone"`
 	}{rest(f), f.ApplicantName.Reveal(), f.ApplicantPhone.Reveal(), f.ManagerName.Reveal(), f.ManagerPhone.Reveal()})
+}
+
+// Values gives what was filled in by field, each door on a line. Whoever shows it
+// writes the audit entry.
+func (f Form) Values() map[string]string {
+	b, err := f.Reveal()
+	fields := map[string]any{}
+	if err == nil {
+		err = json.Unmarshal(b, &fields)
+	}
+	values := map[string]string{"doors": strings.Join(f.Doors, "\n")}
+	for name, v := range fields {
+		if s, ok := v.(string); ok && err == nil {
+			values[name] = s
+		}
+	}
+	return values
 }
 
 // Person is somebody to be reached about a unit or venue.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/venuecode/venuecode/venue"
@@ -80,11 +81,15 @@ type Service struct {
 	Policy       Policy
 	Random       io.Reader   // cryptographic: codes come from it
 	Clock        venue.Clock // civil
+	// Resolve finds the venue of a door's code; venue.ErrNotFound.
+	Resolve func(ctx context.Context, code venue.Code) (venue.VenueID, error)
 }
+
+const idBytes = 16
 
 // NewID draws an id that nobody can guess: 128 bits, URL-safe.
 func NewID(random io.Reader) (string, error) {
-	b := make([]byte, 16)
+	b := make([]byte, idBytes)
 	if _, err := io.ReadFull(random, b); err != nil {
 		return "", fmt.Errorf("draw an id: %w", err)
 	}
@@ -114,8 +119,12 @@ func (s *Service) Save(ctx context.Context, id string, f Form, from Sender) (App
 // nothing is kept. The same again is harmless; another form under the id of one
 // that waits is venue.ErrConflict.
 func (s *Service) Submit(ctx context.Context, id string, f Form, from Sender) (Application, Faults, error) {
+	around, err := s.inside(ctx, &f)
+	if err != nil {
+		return Application{}, nil, err
+	}
 	e, faults := f.Check()
-	if len(faults) > 0 {
+	if faults = append(faults, around...); len(faults) > 0 {
 		return Application{}, faults, nil
 	}
 	unit, err := s.unitFor(ctx, e, from)
@@ -127,6 +136,28 @@ func (s *Service) Submit(ctx context.Context, id string, f Form, from Sender) (A
 		a, err = s.Approve(ctx, a.ID, Who{}, false)
 	}
 	return a, nil, err
+}
+
+// inside makes the id of the venue around of what people have of it: the code,
+// or the link, at any of its doors.
+func (s *Service) inside(ctx context.Context, f *Form) (Faults, error) {
+	if blank(f.Inside) {
+		return nil, nil
+	}
+	text := strings.TrimSpace(venue.Fold(f.Inside))
+	if code, err := venue.ParseCode(text[strings.LastIndexByte(text, '/')+1:]); err == nil {
+		id, err := s.Resolve(ctx, code)
+		if err == nil {
+			f.Inside = string(id)
+		} else if !errors.Is(err, venue.ErrNotFound) {
+			return nil, err
+		}
+	}
+	_, err := s.Book.Place(ctx, venue.VenueID(f.Inside))
+	if errors.Is(err, venue.ErrNotFound) {
+		return Faults{{Field: "inside", Reason: ReasonUnknown}}, nil
+	}
+	return nil, err
 }
 
 // unitFor is the unit that the entry is for, zero if it is new.
@@ -153,6 +184,9 @@ func (s *Service) put(ctx context.Context, id string, f Form, from Sender, to St
 	e, faults := f.Check()
 	now := venue.Millis(s.Clock.Now())
 	return s.Applications.UpdateApplication(ctx, id, true, func(a *Application) error {
+		if a.ID != "" && !a.Sender.same(from) {
+			return fmt.Errorf("application of somebody else: %w", venue.ErrNotFound)
+		}
 		switch a.State {
 		case "", StateDraft, StateRejected:
 		default:
@@ -160,9 +194,6 @@ func (s *Service) put(ctx context.Context, id string, f Form, from Sender, to St
 				return nil // sent in before
 			}
 			return refuse(RuleDecided)
-		}
-		if a.ID != "" && a.Sender.Unit != from.Unit {
-			return fmt.Errorf("application of another unit: %w", venue.ErrNotFound)
 		}
 		*a = Application{ID: id, State: to, Form: f, Sender: from, At: now, Proof: e.Proof}
 		a.UnitName, a.Name, a.USCC = e.Unit.Name, e.Venue.Name, e.Unit.USCC

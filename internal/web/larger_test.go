@@ -1,0 +1,60 @@
+package web_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/venue"
+)
+
+func TestOnlyThePathThatTakesMoreTakesMore(t *testing.T) {
+	app := web.New(web.Options{Name: "test", BodyLimit: 1 << 10, Machine: venue.ClockFunc(func() time.Time { return time.Unix(0, 0) }), Log: slog.New(slog.DiscardHandler),
+		Larger: func(method, path string) int {
+			if method == "POST" && path == "/photo" {
+				return 100 << 10
+			}
+			return 0
+		}})
+	app.Post("/*", func(c *fiber.Ctx) error { return c.SendString(fmt.Sprint(len(c.Body()))) })
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = app.Listener(listener) }()
+	defer func() { _ = app.Shutdown() }()
+	for _, c := range []struct {
+		path   string
+		size   int
+		chunks bool
+		want   int
+	}{
+		{"/photo", 50 << 10, false, 200}, {"/photo?x=1", 50 << 10, true, 200}, {"/photo", 200 << 10, false, 413}, {"/photo", 200 << 10, true, 413},
+		{"/photo/", 50 << 10, false, 413}, {"/other?/photo", 50 << 10, false, 413}, {"/other", 50 << 10, true, 413}, {"/other", 500, false, 200},
+	} {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := strings.Repeat("x", c.size)
+		head := fmt.Sprintf("Content-Length: %d\r\n\r\n", c.size)
+		if c.chunks {
+			head, body = "Transfer-Encoding: chunked\r\n\r\n", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", c.size, body)
+		}
+		go func() { _, _ = io.WriteString(conn, "POST "+c.path+" HTTP/1.1\r\nHost: x\r\n"+head+body) }()
+		got, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || got.StatusCode != c.want {
+			t.Errorf("%s with %d bytes: %v, %v; want %d", c.path, c.size, got, err, c.want)
+		}
+		conn.Close()
+	}
+}

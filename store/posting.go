@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+// PostingRows are the looks at doors.
+var PostingRows = Schema{Name: "postings", Indexes: []Index{ // random id → PostingRow
+	{Name: "venue", Fields: []string{"venue", "at"}},
+	{Name: "at", Fields: []string{"at"}},
+}}
+
+// PostingRow is a look at a door. A photo may show more than a poster, so it is
+// sealed.
+type PostingRow struct {
+	Door    string
+	Venue   string
+	Finding string
+	Remark  string
+	Photo   []byte // sealed; empty for none
+	At      time.Time
+	By      string
+}
+
+const postingUse = "posting/"
+
+// Keep remembers a look at a door; see registry.Postings.
+func (r *Register) Keep(ctx context.Context, p registry.Posting) error {
+	row := PostingRow{Door: string(p.Door), Venue: string(p.Venue), Finding: string(p.Finding), Remark: p.Remark, At: p.At, By: p.By}
+	if p.Photo != nil {
+		var err error
+		if row.Photo, err = r.sealer.Seal(postingUse+p.ID, p.Photo); err != nil {
+			return err
+		}
+	}
+	_, err := insert(ctx, r.postings, p.ID, row)
+	return err
+}
+
+func posting(row Row[PostingRow]) registry.Posting {
+	v := row.Value
+	return registry.Posting{ID: row.ID, Door: venue.Code(v.Door), Venue: venue.VenueID(v.Venue), Finding: registry.Finding(v.Finding),
+		Remark: v.Remark, Has: len(v.Photo) > 0, At: v.At.UTC(), By: v.By}
+}
+
+// Postings lists the last limit looks at the doors of a venue in scope, the newest
+// first, without their photos; venue.ErrNotFound, ErrOutOfScope.
+func (o *Office) Postings(ctx context.Context, scope venue.Scope, id venue.VenueID, limit int) (list []registry.Posting, err error) {
+	if _, err := o.Venue(ctx, scope, id); err != nil {
+		return nil, err
+	}
+	rows, err := o.register.postings.All(ctx, Query{Index: "venue", Equal: []any{string(id)}, Reverse: true, Limit: limit})
+	for _, row := range rows {
+		list = append(list, posting(row))
+	}
+	return list, err
+}
+
+// Posting reads a look at a door in scope, with its photo; venue.ErrNotFound,
+// ErrOutOfScope.
+func (o *Office) Posting(ctx context.Context, scope venue.Scope, id string) (registry.Posting, error) {
+	row, err := o.register.postings.Get(ctx, id)
+	if err != nil {
+		return registry.Posting{}, err
+	}
+	p := posting(row)
+	if _, err = o.Venue(ctx, scope, p.Venue); err == nil && p.Has {
+		p.Photo, err = o.register.sealer.Open(postingUse+id, row.Value.Photo)
+	}
+	if err != nil {
+		return registry.Posting{}, err
+	}
+	return p, nil
+}
+
+var _ registry.Postings = (*Register)(nil)
