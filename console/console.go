@@ -30,6 +30,7 @@ import (
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
@@ -40,6 +41,12 @@ import (
 type Trail interface {
 	Append(ctx context.Context, e audit.Event) (id string, err error)
 	By(ctx context.Context, f audit.Filter, p audit.Page) (rows []audit.Row, more bool, err error)
+}
+
+// OldCodes knows what former systems printed.
+type OldCodes interface {
+	// Payload is what a door's QR code holds if it came with an old one, else "".
+	Payload(ctx context.Context, door venue.Code) (string, error)
 }
 
 // Handler serves the console. All fields are required but Insecure.
@@ -58,11 +65,18 @@ type Handler struct {
 	Divisions  *venue.Divisions
 	Coverage   *store.Coverage
 	Regulators *registry.Regulators
+	Division   venue.Division // the city's
+	Applying   *registry.Service
+	OldCodes   OldCodes
+	Postings   registry.Postings
+	Paper      poster.Paper
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool
 
-	walking sync.Mutex // held by the one walk over the trail
+	walking  sync.Mutex // held by the one walk over the trail
+	cleaning sync.Mutex // held while a photo is made fit to keep
+	printing sync.Mutex // held while posters are made
 }
 
 // What a route may need besides a permission.
@@ -136,6 +150,29 @@ var table = []route{
 	{fiber.MethodPost, "/console/subjects/:id/refuse", access.RegisterImport, (*Handler).refuseSubject},
 	{fiber.MethodGet, "/console/alarms", access.ContactsRead, (*Handler).alarms},
 	{fiber.MethodPost, "/console/reveals", access.RevealIdentity, (*Handler).reveal},
+	{fiber.MethodGet, "/console/applications", access.UnitsRead, (*Handler).applications},
+	{fiber.MethodPost, "/console/applications", access.UnitsWrite, (*Handler).apply},
+	{fiber.MethodGet, "/console/applications/new", access.UnitsWrite, (*Handler).applyPage},
+	{fiber.MethodGet, "/console/applications/:id", access.UnitsRead, (*Handler).application},
+	{fiber.MethodPost, "/console/applications/:id/approve", access.CodesReview, (*Handler).approveApplication},
+	{fiber.MethodPost, "/console/applications/:id/reject", access.CodesReview, (*Handler).rejectApplication},
+	{fiber.MethodGet, "/console/units/:id/history", access.UnitsRead, (*Handler).unitHistory},
+	{fiber.MethodPost, "/console/units/:id/prove", access.CodesReview, (*Handler).prove},
+	{fiber.MethodPost, "/console/units/:id/merge", access.CodesReview, (*Handler).mergeUnits},
+	{fiber.MethodGet, "/console/incomplete", access.UnitsRead, (*Handler).incomplete},
+	{fiber.MethodPost, "/console/doors/:code/posted", access.VenuesWrite, (*Handler).posted},
+	{fiber.MethodGet, "/console/postings/:id/photo", access.UnitsRead, (*Handler).postingPhoto},
+	{fiber.MethodGet, "/console/posters", access.DoorsRead, (*Handler).posters},
+	{fiber.MethodGet, "/console/venues/:id", access.UnitsRead, (*Handler).venue},
+	{fiber.MethodGet, "/console/venues/:id/correct", access.VenuesWrite, (*Handler).mendPage},
+	{fiber.MethodPost, "/console/venues/:id/correct", access.VenuesWrite, (*Handler).correct},
+	{fiber.MethodPost, "/console/venues/:id/doors", access.VenuesWrite, (*Handler).addDoor},
+	{fiber.MethodPost, "/console/venues/:id/doors/rename", access.VenuesWrite, (*Handler).renameDoor},
+	{fiber.MethodPost, "/console/venues/:id/suspend", access.CodesReview, (*Handler).suspend},
+	{fiber.MethodPost, "/console/venues/:id/resume", access.CodesReview, (*Handler).resume},
+	{fiber.MethodPost, "/console/venues/:id/close", access.CodesReview, (*Handler).close},
+	{fiber.MethodPost, "/console/venues/:id/transfer", access.CodesReview, (*Handler).transfer},
+	{fiber.MethodPost, "/console/venues/:id/merge", access.CodesReview, (*Handler).merge},
 }
 
 // Routes registers the table. A row whose need is neither public nor some
@@ -348,7 +385,12 @@ func (h *Handler) refuse(c *call, r route, err error) error {
 // plain gives errors of package access their status and sentence.
 func plain(err error) error {
 	var f *access.Forbidden
+	var refused *registry.Refused
 	switch {
+	case errors.As(err, &refused) && refusals[refused.Rule] != nil:
+		return refusals[refused.Rule]
+	case errors.Is(err, venue.ErrExists):
+		return errSame
 	case errors.As(err, &f) && f.Rule == access.RulePermission:
 		return fiber.ErrNotFound
 	case errors.As(err, &f):

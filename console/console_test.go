@@ -26,6 +26,7 @@ import (
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/store/embedded"
 	"github.com/venuecode/venuecode/vault"
@@ -101,19 +102,26 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	}
 	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d.copies = store.NewCollection[store.EscrowRow](engine, store.Escrows)
-	units, reporting := store.NewRegistry(engine, d.machine), store.NewReporting(engine, v)
-	settle(t, engine, units, reporting)
-	d.registry = units
+	doors, reporting := store.NewRegistry(engine, d.machine), store.NewReporting(engine, v)
+	settle(t, engine, doors, reporting)
+	register := store.NewRegister(engine, doors, v, d.civil)
+	d.registry = doors
 	d.h = &Handler{Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Disposal: d.disposal(signer), Machine: d.machine,
-		Office: store.NewOffice(engine, units), Clock: d.civil,
+		Office: register.Show(store.NewOffice(engine, doors)), Clock: d.civil,
+		OldCodes: doors, Postings: register, Paper: poster.Paper{Host: "code.example.org", Operator: "指挥部", Contact: "0398-6660000", KeptDays: 30},
+		Applying: &registry.Service{Applications: register, Book: register, Blanks: register, Random: rand.Reader, Clock: d.civil,
+			Resolve: func(ctx context.Context, code venue.Code) (venue.VenueID, error) {
+				p, err := doors.Resolve(ctx, code)
+				return p.Venue.ID, err
+			}},
 		Incomplete: func() time.Time { return d.incomplete },
-		Boards:     &daily.Service{Policy: daily.DefaultPolicy(), Registry: units, Counter: reporting, Reports: reporting, Clock: d.civil}}
+		Boards:     &daily.Service{Policy: daily.DefaultPolicy(), Registry: doors, Counter: reporting, Reports: reporting, Clock: d.civil}}
 	d.h.Identities = &reveal.Service{Office: d.h.Office, Vault: v, Quota: access.NewQuota(engine, 10, d.civil), Trail: d.trail, Clock: d.civil}
 	d.h.Coverage = store.NewCoverage(engine, d.h.Office, store.NewCensus(engine, d.civil), d.civil, d.machine)
 	d.h.Regulators = registry.NewRegulators([]venue.Regulator{{Name: "教育部门", Types: []string{"教育"}}})
 	enlist(t, engine)
 	redden(t, engine, v)
-	d.app = web.New(web.Options{Name: "test", BodyLimit: 64 << 10, Machine: d.machine, Log: log})
+	d.app = web.New(web.Options{Name: "test", BodyLimit: 64 << 10, Larger: Larger, Machine: d.machine, Log: log})
 	d.h.Routes(d.app)
 	if len(roles) == 0 {
 		roles = access.Roles()

@@ -68,6 +68,10 @@ var funcs = template.FuncMap{
 		kind, _, _ := strings.Cut(name, "/")
 		return keyNames[kind]
 	},
+	"findings": func() []string {
+		return []string{string(registry.FoundPosted), string(registry.FoundDamaged), string(registry.FoundMissing)}
+	},
+	"sheets":   func() []string { return []string{"A4", "A5"} },
 	"purposes": func() []reveal.Purpose { return reveal.Purposes },
 	"health":   func(h venue.Health) string { return healthNames[h] },
 	"decision": func(d venue.Decision) string { return decisionNames[d] },

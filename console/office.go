@@ -141,10 +141,15 @@ type unitRow struct {
 	DivisionName string         `json:"division_name,omitempty"` // in full, if it is listed
 	Sectors      []string       `json:"sectors"`
 	Duty         venue.Duty     `json:"duty"`
+	Status       venue.Status   `json:"status,omitempty"` // pending: its register entry must be seen; closed; else nothing
 }
 
 func (h *Handler) rowOf(u venue.Unit) unitRow {
-	return unitRow{named{u.ID, u.Name}, u.Division, h.Divisions.FullName(u.Division), append([]string{}, u.Sectors...), u.Duty}
+	row := unitRow{named{u.ID, u.Name}, u.Division, h.Divisions.FullName(u.Division), append([]string{}, u.Sectors...), u.Duty, ""}
+	if u.Pending() || u.Closed() {
+		row.Status = u.Status
+	}
+	return row
 }
 
 type unitList struct {

@@ -21,14 +21,16 @@ import (
 
 // Refusals of this door.
 var (
-	errJSON    = &web.Error{Status: fiber.StatusBadRequest, Code: "bad_json", Message: "请求内容无法识别"}
-	errLogin   = &web.Error{Status: fiber.StatusUnauthorized, Code: "login_failed", Message: "用户名、口令或动态码不正确，或账号已锁定"}
-	errSession = &web.Error{Status: fiber.StatusUnauthorized, Code: "unauthorized", Message: "登录已失效，请重新登录"}
-	errForm    = &web.Error{Status: fiber.StatusBadRequest, Code: "form_stale", Message: "页面已过期，请返回刷新后再提交"}
-	errWalking = &web.Error{Status: fiber.StatusTooManyRequests, Code: "audit_busy", Message: "正在校验或导出审计记录，请稍候再试"}
-	errFilling = &web.Error{Status: fiber.StatusServiceUnavailable, Code: "filling", Message: "系统刚启动，正在汇总应设主体和场所码，约需几秒，请稍候刷新"}
-	errPurpose = &web.Error{Status: fiber.StatusUnprocessableEntity, Code: "purpose_refused", Message: "疫情防控中收集的个人信息仅限用于疫情防控的流行病学调查，任何单位和个人不得用于其他目的（《中华人民共和国个人信息保护法》第六条）"}
-	errQuota   = &web.Error{Status: fiber.StatusTooManyRequests, Code: "quota", Message: "今日可查看身份信息的次数已用完，请明日再办理"}
+	errJSON     = &web.Error{Status: fiber.StatusBadRequest, Code: "bad_json", Message: "请求内容无法识别"}
+	errLogin    = &web.Error{Status: fiber.StatusUnauthorized, Code: "login_failed", Message: "用户名、口令或动态码不正确，或账号已锁定"}
+	errSession  = &web.Error{Status: fiber.StatusUnauthorized, Code: "unauthorized", Message: "登录已失效，请重新登录"}
+	errForm     = &web.Error{Status: fiber.StatusBadRequest, Code: "form_stale", Message: "页面已过期，请返回刷新后再提交"}
+	errWalking  = &web.Error{Status: fiber.StatusTooManyRequests, Code: "audit_busy", Message: "正在校验或导出审计记录，请稍候再试"}
+	errFilling  = &web.Error{Status: fiber.StatusServiceUnavailable, Code: "filling", Message: "系统刚启动，正在汇总应设主体和场所码，约需几秒，请稍候刷新"}
+	errPurpose  = &web.Error{Status: fiber.StatusUnprocessableEntity, Code: "purpose_refused", Message: "疫情防控中收集的个人信息仅限用于疫情防控的流行病学调查，任何单位和个人不得用于其他目的（《中华人民共和国个人信息保护法》第六条）"}
+	errQuota    = &web.Error{Status: fiber.StatusTooManyRequests, Code: "quota", Message: "今日可查看身份信息的次数已用完，请明日再办理"}
+	errNoDoors  = &web.Error{Status: fiber.StatusConflict, Code: "no_doors", Message: "没有在用的场所码可以打印"}
+	errPrinting = &web.Error{Status: fiber.StatusTooManyRequests, Code: "printing_busy", Message: "正在为其他人制作码牌，请稍候再试"}
 )
 
 // rules has a sentence for each rule that can stand against an act which the
@@ -45,6 +47,22 @@ var rules = map[access.Rule]error{
 	access.RuleMachine:    &web.Error{Status: fiber.StatusConflict, Code: "rule_machine", Message: "省级平台以签名对接，不设账号"},
 }
 
+var errSame = &web.Error{Status: fiber.StatusConflict, Code: "exists", Message: "同名的单位、场所或出入口已经登记，请先核对是否重复"}
+
+// refusals has a sentence for each rule of the register.
+var refusals = map[string]error{
+	registry.RuleClosed:    &web.Error{Status: fiber.StatusConflict, Code: "register_closed", Message: "已经注销或合并，不能再办理"},
+	registry.RuleStatus:    &web.Error{Status: fiber.StatusConflict, Code: "register_status", Message: "目前的状态不能这样办理"},
+	registry.RuleProof:     &web.Error{Status: fiber.StatusConflict, Code: "register_proof", Message: "该单位的登记证件尚未核对，请先核对"},
+	registry.RuleSelf:      &web.Error{Status: fiber.StatusConflict, Code: "register_self", Message: "不能并入自身或其内部的场所"},
+	registry.RuleDoorName:  &web.Error{Status: fiber.StatusConflict, Code: "register_door_name", Message: "同一场所的出入口不能重名"},
+	registry.RuleLastDoor:  &web.Error{Status: fiber.StatusConflict, Code: "register_last_door", Message: "场所至少保留一个出入口；不再使用的，请注销场所"},
+	registry.RuleAlready:   &web.Error{Status: fiber.StatusConflict, Code: "register_already", Message: "已经是这个状态，无须再办理"},
+	registry.RuleDecided:   &web.Error{Status: fiber.StatusConflict, Code: "register_decided", Message: "该申请已经提交或办结，不能再改"},
+	registry.RuleUsed:      &web.Error{Status: fiber.StatusConflict, Code: "register_used", Message: "这个空白码已用于其他出入口"},
+	registry.RuleDoorCount: &web.Error{Status: fiber.StatusConflict, Code: "register_door_count", Message: "一个场所最多 200 个出入口"},
+}
+
 var roleNames = map[access.Role]string{
 	access.RoleVenueStaff: "场所值守人员", access.RoleUnitAdmin: "单位管理员", access.RoleTownship: "属地管理员",
 	access.RoleRegulator: "行业主管部门", access.RoleChecker: "指挥部核查员", access.RoleSigner: "签发人",
@@ -59,7 +77,7 @@ var permissionNames = map[access.Permission]string{
 	access.PurgePlan: "提出数据销毁", access.PurgeApprove: "审批数据销毁", access.SunsetPlan: "提出平台退出", access.SunsetApprove: "审批平台退出",
 	access.KeysRotate: "轮换密钥", access.KeysEscrow: "托管密钥", access.EscrowApprove: "审批密钥托管",
 	access.RequestsDecide: "办理待批事项", access.DisposalRead: "查看数据销毁", access.SystemRead: "查看运行状态", access.SystemOperate: "运行维护",
-	access.UnitsRead: "查看单位", access.UnitsWrite: "维护本单位", access.DoorsRead: "查看场所码", access.CodesReview: "审核场所码申请",
+	access.UnitsRead: "查看单位", access.UnitsWrite: "维护本单位", access.VenuesWrite: "维护场所和出入口", access.DoorsRead: "查看场所码", access.CodesReview: "审核场所码申请",
 	access.RegisterImport: "导入名录", access.CoverageRead: "查看应设尽设", access.ScansAssist: "代为登记",
 	access.BoardRead: "查看报送看板", access.ReportsApprove: "审批更正", access.ReportsPaste: "补录群消息", access.LedgerRead: "查看台账",
 	access.NoticesRead: "查看通报", access.NoticesDraft: "起草通报", access.NoticesSign: "签发通报",
@@ -90,7 +108,13 @@ var names = map[string]map[string]string{
 	"gap":     {"unit": "未找到对应单位", "code": "未申领场所码", "incomplete": "旧码待补全", "posting": "未确认张贴"},
 	"class": {"0": "未分类", "1": "（一）机构和工商户", "2": "（二）重点场所", "3": "（三）交通和人群流动场所", "4": "（四）大型场所内的功能单元",
 		"5": "（五）小场所", "6": "（六）其他公共场所"},
-	"channel":  {"wecom_robot": "群", "wecom_app": "企业微信", "service_account": "服务号"},
+	"channel":     {"wecom_robot": "群", "wecom_app": "企业微信", "service_account": "服务号"},
+	"finding":     {"posted": "已张贴", "damaged": "破损待换", "missing": "未张贴或被调换"},
+	"unit":        {"pending": "证件待核", "closed": "注销"},
+	"application": {"draft": "草稿", "pending": "待审", "making": "办理中", "approved": "已通过", "rejected": "已退回"},
+	"from":        {"console": "管理后台", "miniapp": "小程序", "form": "网页", "import": "导入"},
+	"act": {"enter": "登记", "correct": "更正", "complete": "补全", "add_door": "增加出入口", "activate": "启用空白码", "rename_door": "出入口更名", "suspend": "停用",
+		"resume": "恢复", "close": "注销", "transfer": "转移", "merge": "合并", "prove": "核对证件", "manager": "绑定管理员", "post": "确认张贴"},
 	"delivery": {"pending": "待发", "sent": "已发", "dead": "未送达", "dropped": "已取消"},
 }
 
@@ -169,10 +193,20 @@ var words = map[string]string{
 	"subjects.import.hint": "先核对，显示新增、变更和不再列出的数量，确认后再导入。该区划内未列出的主体标记为“已不在名录”，不会删除。",
 	"plan.title":           "核对结果", "plan.done": "已导入", "plan.rows": "行数", "plan.ok": "正确", "plan.proof": "代码校验位不符（以名录为准）", "plan.bad": "有误", "plan.new": "新增", "plan.changed": "变更", "plan.same": "未变", "plan.gone": "不再列出",
 	"plan.again": "确认无误后，请再次选择同一文件导入", "plan.go": "导入", "plan.bad.hint": "有错误的行，整个文件没有导入。请修改后重新核对。", "row.number": "行号", "column": "列", "problem": "问题",
+	"applications": "申领", "application": "场所码申领", "apply": "申领场所码", "apply.new": "新申领", "apply.save": "存为草稿", "apply.send": "提交申请", "apply.faults": "处需要修改，见各项下的提示",
+	"apply.edit": "修改后提交", "proof.needed": "需核对登记证件", "proof.hint": "统一社会信用代码的校验位不符，请核对营业执照、法人证书等登记证件原件。",
+	"approve.seen": "已核对证件，通过", "approve.unseen": "通过（证件待核）", "reject.back": "退回", "applicant.at": "提交时间", "channel": "渠道", "decider": "办理人", "decided": "办理时间", "by.policy": "按政策自动通过",
+	"category": "类别", "history": "历史", "posted": "张贴确认", "posted.not": "未确认", "incomplete": "待补全", "incomplete.hint": "原系统的码，照常可以扫。补全后码不变，不必更换码牌。",
+	"venue.correct": "更正场所信息", "venue.complete": "补全场所信息", "venue.act": "办理", "suspend": "停用", "resume": "恢复", "close": "注销", "close.hint": "注销后码永久失效", "transfer": "转移", "transfer.to": "转给（单位编号）",
+	"merge": "合并", "merge.into": "并入（场所编号）", "merge.unit": "并入（单位编号）", "whole.venue": "整个场所", "door.add": "增加出入口", "door.name": "出入口名称", "door.code": "空白码（没有不填，自动发码）", "door.rename": "出入口更名",
+	"prove": "核对登记证件", "prove.do": "已核对", "short.name": "简称", "zone": "分区或门店编号", "plate": "车牌号", "merged.into": "已并入", "all": "全部", "choose": "请选择", "must": "必填", "place.within": "所在大型场所", "what": "名称", "posting": "确认张贴、现场巡查", "posting.hint": "到门口扫码，核对打开的页面上的名称、编号、域名与码牌一致，再在这里记录。", "postings": "张贴和巡查记录", "finding": "情况", "remark": "备注", "photo": "照片", "photo.hint": "JPEG 或 PNG，不超过 4MB；位置等附带信息不保存",
+	"codes": "场所码", "poster": "码牌", "poster.print": "打印", "posters.all": "全部码牌", "poster.code": "二维码图片",
 	"reveal.id": "证件号码", "reveal.phone": "手机号", "reveal.until": "显示至", "reveal.once": "仅显示这一次，到时自动返回列表",
 }
 
 var invalidWords = map[string]string{
+	"photo": "照片", "finding": "情况", "remark": "备注", "sheet": "纸张", "as": "文件类型", "door": "场所码",
+	"state": "状态", "id": "编号", "code": "场所码", "doors": "出入口名称",
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
 	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "actor": "操作人", "object": "对象", "after": "分页位置", "before": "分页位置", "day": "日期", "key": "密钥", "totp": "动态码",
 	"class": "类别", "gap": "缺项", "at": "限期", "file": "文件",
@@ -180,6 +214,7 @@ var invalidWords = map[string]string{
 }
 
 var reasonWords = map[string]string{
+	"required": "不能为空", "character": "含有不可见字符", "check": "校验不通过，请核对",
 	"missing": "不能为空", "length": "长度不符合要求", "shape": "格式不正确", "unknown": "不存在", "reserved": "为系统保留",
 	"unused": "与所选角色不符", "common": "过于常见", "reused": "近期使用过", "repeat": "两次输入不一致", "private": "含有疑似证件号码或手机号",
 	"too_late": "晚于可提前销毁的最晚日期", "range": "不在允许的范围内", "differs": "与本平台不符",

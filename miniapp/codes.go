@@ -7,6 +7,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/checkin"
 )
@@ -58,7 +59,10 @@ func (h *Handler) door(c *fiber.Ctx) error {
 		c.Status(fiber.StatusNotFound)
 		return doorPage.Execute(c, nil)
 	}
-	return doorPage.Execute(c, place)
+	return doorPage.Execute(c, struct {
+		checkin.Place
+		Serial, Host string // as its poster has them
+	}{place, poster.Serial(place.Door.Code), h.Host})
 }
 
 // domainCheck serves the files by which the platforms check that the domain is

@@ -66,6 +66,8 @@ type Handler struct {
 	DomainChecks map[string]string // file name → content, for the platforms' domain checks
 	NoOp         bool              // serve the benchmark's no-op endpoint
 
+	Apply Apply
+
 	// Notification checks what Alipay posts; nil: not served.
 	Notification func(form url.Values) error
 }
@@ -85,6 +87,7 @@ func (h *Handler) Routes(app fiber.Router) {
 	api.Get("/me/accesses", h.accesses)
 	api.Post("/scans", h.scan)
 	api.Get("/codes/:code", h.code)
+	h.applyRoutes(app, api)
 	if h.NoOp {
 		api.Post("/noop", h.noop)
 	}

@@ -1,6 +1,12 @@
 package miniapp
 
-import "github.com/venuecode/venuecode/venue"
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
 
 // titles are what a person reads first, by decision.
 var titles = map[venue.Decision]string{
@@ -34,6 +40,15 @@ const (
 	otherPurpose = "疫情防控"
 	goneVenue    = "已注销的场所"
 )
+
+// stateWords are what became of an application.
+var stateWords = map[registry.State]string{
+	registry.StateDraft: "尚未提交", registry.StatePending: "已受理，等待审核", registry.StateMaking: "正在办理",
+	registry.StateApproved: "已通过", registry.StateRejected: "已退回",
+}
+
+// errWaiting: one resident has enough waiting.
+var errWaiting = &web.Error{Status: fiber.StatusTooManyRequests, Code: "applications_waiting", Message: "您有较多申请尚在审核，请等审核后再提交"}
 
 // withdrawn tells what a withdrawal did; erased is "" if no visit is kept.
 func withdrawn(erased string) string {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,12 +22,14 @@ import (
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/bot"
 	"github.com/venuecode/venuecode/configs"
+	"github.com/venuecode/venuecode/console"
 	"github.com/venuecode/venuecode/health"
 	"github.com/venuecode/venuecode/internal/schedule"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/miniapp"
 	"github.com/venuecode/venuecode/notifier"
 	"github.com/venuecode/venuecode/platform"
+	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/store/embedded"
 	"github.com/venuecode/venuecode/store/mongo"
@@ -95,6 +98,9 @@ func newApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger) (*a
 	}
 	if err := sameMemory(config); err != nil {
 		return nil, err
+	}
+	if err := poster.Check(venue.Code(strings.Repeat("0", 16)).Link(config.Host)); err != nil {
+		return nil, fmt.Errorf("host is too long: a code with its link would not be read from two metres: %w", err)
 	}
 	return openApp(config, clock, log, fitMemory)
 }
@@ -179,7 +185,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger, ad
 
 	options := web.Options{
 		Name: "venuecode", BodyLimit: int(config.Limits.Body), Proxies: config.TrustedProxies,
-		Machine: machine, Log: log, Metrics: metrics,
+		Machine: machine, Log: log, Metrics: metrics, Larger: console.Larger,
 	}
 	a.web = web.New(options)
 	a.residents(check, platforms, ended, persons).Routes(a.web)
@@ -338,6 +344,7 @@ func (a *app) residents(check *checkin.Service, p platforms, ended *store.Revoca
 		Consent: c.Consent.Version, ConsentText: c.Consent.Text, Operator: c.Consent.Operator, Contact: c.Consent.Contact,
 		DomainChecks: c.DomainChecks, NoOp: c.Test,
 	}
+	h.Apply = a.publicEntry()
 	if p.wechat != nil {
 		h.Platforms["wechat"] = opened{p.wechat}
 	}

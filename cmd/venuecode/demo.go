@@ -237,6 +237,7 @@ func demoConfig(f demoFlags, town *city.City, k sim.Keys, host, simulators strin
 			"phone_key": k.Alipay.AESKey, "gateway": simulators + "/gateway.do",
 		},
 		"health":  section{"base": simulators, "credential": k.Health},
+		"apply":   section{"hotline": "0000-12345", "channels": section{string(demoTown(town)): section{"便民服务中心": "文昌路2号，工作日 8:30–17:30"}}},
 		"consent": section{"operator": town.Name + "疫情防控指挥部（演示）", "contact": "0000-0000000"},
 		"notify":  section{"subscribe_templates": section{"recheck": "demo-recheck"}},
 	})
@@ -266,6 +267,9 @@ func (a *app) settleDemo(ctx context.Context, town *city.City, s *sim.Sim) error
 		if _, err := a.settle(ctx, town, func(g venue.GroupID) string { return keys.Webhooks[string(g)] }); err != nil {
 			return err
 		}
+		if err := a.settleRegister(ctx, town); err != nil {
+			return err
+		}
 		if places, err = a.registry.Doors(ctx); err != nil {
 			return err
 		}
@@ -288,6 +292,9 @@ func (a *app) settleDemo(ctx context.Context, town *city.City, s *sim.Sim) error
 		}
 	}
 	for _, p := range places {
+		if !p.Venue.Status.Scannable() { // suspended, and nobody there
+			continue
+		}
 		view.Doors = append(view.Doors, sim.CityDoor{
 			Code: string(p.Door.Code), Link: p.Door.Code.Link(a.config.Host), Unit: string(p.Door.Unit), Venue: p.Venue.Name,
 			Name: p.Door.Name, Class: strconv.Itoa(int(p.Venue.Category)), Sentinel: p.Venue.Sentinel, Status: string(p.Door.Status),

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +42,7 @@ func (a *app) officialsDoor() (*console.Handler, error) {
 	return &console.Handler{
 		Access: officials, Trail: a.trail, Proof: proof{a.trail, a}, Keys: officeKeys{a.vault, a}, Machine: machine,
 		Office: a.register.Show(office), Coverage: a.coverage, Regulators: registry.NewRegulators(configs.Regulators()), Boards: a.reports, Incomplete: a.incomplete, Clock: a.clock,
-		Divisions: a.config.Divisions, Insecure: a.config.Test,
+		Divisions: a.config.Divisions, Division: venue.Division(a.config.Division), Applying: a.applying, OldCodes: a.registry, Postings: a.register, Paper: a.paper(), Insecure: a.config.Test,
 	}, nil
 }
 
@@ -208,6 +207,7 @@ var demoOfficials = []struct {
 	user, name string
 }{
 	{access.RoleTownship, "township", "属地（演示）"},
+	{access.RoleUnitAdmin, "unit", "单位管理员（演示）"},
 	{access.RoleRegulator, "regulator", "行业主管（演示）"},
 	{access.RoleChecker, "checker", "核查员（演示）"},
 	{access.RoleSigner, "signer", "签发人（演示）"},
@@ -262,10 +262,11 @@ func demoGrant(r access.Role, town *city.City) access.Grant {
 	switch r.View() {
 	case venue.ScopeTerritory:
 		g.Divisions = []venue.Division{town.Division}
-		i := slices.IndexFunc(town.Units, func(u city.Unit) bool { return u.Division != "" })
-		if r == access.RoleTownship && i >= 0 {
-			g.Divisions[0] = town.Units[i].Division
+		if r == access.RoleTownship {
+			g.Divisions[0] = demoTown(town)
 		}
+	case venue.ScopeUnit:
+		g.Unit = town.UnitID(town.Units[0].Name)
 	case venue.ScopeSector:
 		g.Divisions, g.Sectors = []venue.Division{town.Division}, []string{"机关"}
 		for _, u := range town.Units {

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/venuecode/venuecode/miniapp"
+	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/registry"
 )
@@ -20,6 +24,10 @@ func (a *app) registering() *registry.Service {
 	return &registry.Service{
 		Applications: a.register, Book: a.register, Blanks: a.register,
 		Policy: registry.Policy{Auto: auto}, Random: random, Clock: a.clock,
+		Resolve: func(ctx context.Context, code venue.Code) (venue.VenueID, error) {
+			p, err := a.registry.Resolve(ctx, code)
+			return p.Venue.ID, err
+		},
 	}
 }
 
@@ -45,4 +53,27 @@ func (c *completing) Run(ctx context.Context, now time.Time) (ran, deferred int,
 	c.due = now.Add(completeEvery)
 	ran, err = c.applying.Settle(ctx)
 	return ran, 0, err
+}
+
+// paper is what all posters have in common.
+func (a *app) paper() poster.Paper {
+	c := a.config
+	return poster.Paper{
+		Host: c.Host, Hotline: c.Apply.Hotline, Operator: c.Consent.Operator, Contact: c.Consent.Contact,
+		KeptDays: c.Retention.VisitsDays, Divisions: c.Divisions,
+	}
+}
+
+// publicEntry is where units apply without a login.
+func (a *app) publicEntry() miniapp.Apply {
+	c := a.config
+	entry := miniapp.Apply{Desk: a.applying, Rows: a.register, Payload: a.registry.Payload, Paper: a.paper(), City: venue.Division(c.Division)}
+	for _, d := range slices.Sorted(maps.Keys(c.Apply.Channels)) {
+		group := miniapp.Channels{Division: cmp.Or(c.Divisions.FullName(venue.Division(d)), d)}
+		for _, channel := range c.Apply.For(d) {
+			group.List = append(group.List, miniapp.Channel(channel))
+		}
+		entry.Channels = append(entry.Channels, group)
+	}
+	return entry
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 // What the console asks of the program around it, over a world.
@@ -70,6 +71,7 @@ func misplaced(secret, handle string) (all []asked) {
 	for _, path := range []string{
 		"board?day=" + q, "units?after=" + q, "units/" + p, "doors?unit=" + q, "ledger?day=" + q, "ledger?before=" + q, "alarms?day=" + q, "alarms?page=" + q,
 		"purges?through=" + q, "certificates/" + p, "requests?state=" + q, "keys?name=" + q, "changes?id=" + q, p,
+		"applications?state=" + q, "applications?after=" + q, "applications/" + p, "applications/new?id=" + q, "incomplete?after=" + q, "postings/" + p + "/photo", "posters?door=" + q, "posters?unit=" + q, "posters?division=" + q, "posters?sheet=" + q, "posters?unit=u1&as=" + q, "venues/" + p, "venues/" + p + "/correct", "units/" + p + "/history",
 		"audit?actor=" + q, "audit?object=" + q, "audit?after=" + q, "audit?from=" + q, "audit?to=" + q, "audit/export?from=" + q + "&to=2022-10-12", "audit/export?from=2022-10-12&to=" + q,
 	} {
 		all = append(all, asked{http.MethodGet, "/console/" + path, nil})
@@ -84,6 +86,9 @@ func misplaced(secret, handle string) (all []asked) {
 		{"reveals", object{"person": secret, "purpose": reveal.Tracing, "reason": because, "case": number}}, {"reveals", object{"person": secret, "purpose": reveal.Tracing, "reason": secret, "case": number}},
 		{"reveals", object{"person": handle, "purpose": secret, "reason": secret, "case": secret}}, {"reveals", object{"person": handle, "purpose": "debt", "reason": secret, "case": secret}},
 		{"reveals", object{"person": handle, "day": secret}}, {"reveals", `{"person":"` + secret}, {"audit/verify?copy=" + q, object{"copy": secret}}, {"keys/rotate", object{"key": secret}},
+		{"applications", object{"name": secret, "uscc": secret, "plate": secret, "division": secret, "doors": secret, "inside": secret, "applicant_phone": secret}}, {"applications", object{"id": secret, "save": true}}, {"doors/" + p + "/posted", object{"finding": secret}},
+		{"applications/" + p + "/approve", object{}}, {"applications/" + p + "/reject", object{"reason": secret}}, {"units/" + p + "/prove", object{"reason": secret}}, {"units/" + p + "/merge", object{"into": secret, "reason": because}},
+		{"venues/" + p + "/suspend", object{"door": secret, "reason": secret}}, {"venues/" + p + "/doors", object{"name": secret, "code": secret}}, {"venues/" + p + "/correct", object{"name": secret}},
 		{"requests/" + p + "/approve", object{"totp": secret}}, {"requests/" + p + "/reject", object{"reason": secret}},
 		{"changes/" + p + "/approve", object{"totp": secret}}, {"accounts/" + p + "/disable", object{}}, {"password", object{"old": secret, "password": "short"}},
 	} {
@@ -98,10 +103,17 @@ func desk(o *out) {
 	_, person := w.registered(0)
 	w.red(person)
 	service, _ := w.reports()
+	register := store.NewRegister(w.engine, w.registry, w.vault, clock)
 	h := &console.Handler{
 		Access: w.officials, Trail: w.trail, Proof: whole{w.trail, w.engine, w.signer.Public()}, Keys: copied{w.vault, store.NewCollection[store.EscrowRow](w.engine, store.Escrows)},
-		Disposal: graveyard{w.retention()}, Identities: w.identities(1000), Machine: clock, Office: store.NewOffice(w.engine, w.registry), Boards: service, Clock: clock,
+		Disposal: graveyard{w.retention()}, Identities: w.identities(1000), Machine: clock, Office: register.Show(store.NewOffice(w.engine, w.registry)), Boards: service, Clock: clock,
 		Incomplete: clock.Now,
+		OldCodes:   w.registry, Postings: register,
+		Applying: &registry.Service{Applications: register, Book: register, Blanks: register, Random: rand.Reader, Clock: clock,
+			Resolve: func(ctx context.Context, code venue.Code) (venue.VenueID, error) {
+				p, err := w.registry.Resolve(ctx, code)
+				return p.Venue.ID, err
+			}},
 	}
 	o.value("handler", h)
 	app := w.serve(h.Routes)
@@ -121,7 +133,7 @@ func desk(o *out) {
 		return session, totpKey
 	}
 	var secadminKey string
-	for _, role := range []access.Role{access.RoleTracer, access.RoleSystemAdmin, access.RoleSecurityAdmin, access.RoleAuditor, access.RoleChecker} {
+	for _, role := range []access.Role{access.RoleTracer, access.RoleSystemAdmin, access.RoleSecurityAdmin, access.RoleAuditor, access.RoleChecker, access.RoleUnitAdmin} {
 		var key string
 		if sessions[string(role)], key = enter(string(role), role); role == access.RoleSecurityAdmin {
 			secadminKey = key

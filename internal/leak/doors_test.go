@@ -23,6 +23,7 @@ import (
 	"github.com/venuecode/venuecode/vault/reveal"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/daily"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 // pages: what every door shares, asked as badly as can be.
@@ -91,10 +92,12 @@ func (a apps) Phone(ctx context.Context, code string) (venue.Phone, error) {
 func phones(o *out) {
 	w := newWorld(o)
 	letting, ended := w.letting()
+	rows := store.NewRegister(w.engine, w.registry, w.vault, clock)
 	h := &miniapp.Handler{
 		Platforms: map[string]miniapp.Platform{"wechat": apps{}}, Tokens: w.vault, Ended: ended, People: w.people, Retention: letting,
 		Places: w.registry, OldCodes: w.registry, Trail: w.trail, Checkin: checkins(w), Doors: w.registry, Clock: clock,
 		Host: "code.example.org", Reply: 5 * time.Second, Consent: "1", ConsentText: "告知书", Operator: "指挥部", Contact: "12345",
+		Apply:        miniapp.Apply{Desk: &registry.Service{Applications: rows, Book: rows, Blanks: rows, Random: rand.Reader, Clock: clock}, Rows: rows, Payload: w.registry.Payload},
 		Notification: func(url.Values) error { return &venue.Invalid{Field: "notification", Reason: "sign"} },
 	}
 	o.value("handler", h)
@@ -159,6 +162,13 @@ func phones(o *out) {
 				w.ask(app, http.MethodGet, "/api/v1/me/"+path, session, nil, false)
 			}
 		}
+		for _, secret := range secrets {
+			w.ask(app, http.MethodPost, "/api/v1/applications", session, object{"request_id": "request-" + secret, "name": secret, "uscc": secret, "applicant_name": secret, "manager_phone": secret, "inside": secret}, false)
+			w.ask(app, http.MethodPost, "/api/v1/applications", session, object{"id": secret}, false)
+			w.ask(app, http.MethodGet, "/apply/"+url.PathEscape(secret), "", nil, false)
+			w.ask(app, http.MethodGet, "/apply/new?id="+url.QueryEscape(secret), "", nil, false)
+		}
+		w.ask(app, http.MethodGet, "/api/v1/applications", session, nil, false)
 		for _, path := range []string{"/v/", "/api/v1/codes/", "/"} {
 			w.ask(app, http.MethodGet, path+people[1].IDNumber, "", nil, false)
 			w.ask(app, http.MethodGet, path+people[1].IDNumber+".txt?name="+people[1].Phone, "", nil, false)

@@ -185,7 +185,10 @@ func (w *world) seed(user string, role access.Role) (totpKey string) {
 	w.Helper()
 	totpKey = base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(rand.Text())[:20])
 	grant := access.Grant{Roles: []access.Role{role}}
-	if role.View() == venue.ScopeTerritory {
+	switch role.View() {
+	case venue.ScopeUnit:
+		grant.Unit = "u1"
+	case venue.ScopeTerritory:
 		grant.Divisions = []venue.Division{"419981"}
 	}
 	if err := w.officials.Seed(w.Context(), access.Draft{User: user, Name: "官员", Grant: grant}, password, totpKey); err != nil {

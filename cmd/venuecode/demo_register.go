@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/venuecode/venuecode/internal/city"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+// demoForm is an application of the demo: everything in it is invented.
+func demoForm(division venue.Division, unit, uscc, name, category, kind, address string, doors ...string) registry.Form {
+	return registry.Form{
+		UnitName: unit, USCC: uscc, Division: string(division), Name: name, Category: category, Type: kind, Address: address, Doors: doors,
+		ApplicantName: registry.NewTyped("江远"), ApplicantPhone: registry.NewTyped("19900000011"),
+		ManagerName: registry.NewTyped("舒敏"), ManagerPhone: registry.NewTyped("19900000012"),
+	}
+}
+
+// settleRegister fills the demo's register with something in every state:
+// applications that wait, need proof or were sent back, a place that is
+// suspended, an old code that lacks something, codes that hang and codes that
+// nobody has confirmed, and blank ones. It is done once, at the first start.
+func (a *app) settleRegister(ctx context.Context, town *city.City) error {
+	here, first := demoTown(town), town.Units[0]
+	by := registry.Who{Account: "township"}
+	public, own := registry.Sender{Channel: "form"}, registry.Sender{Channel: "console", Account: "unit", Unit: town.UnitID(first.Name)}
+	var made []registry.Application
+	for i, f := range []registry.Form{ // the last two are of a unit that is there
+		demoForm(here, "青禾市文昌路便利店", "", "文昌路便利店", "small_place", "小超市", "文昌路21号", "正门"),
+		demoForm(here, "青禾市东街口腔诊所", "91419981MA00000K05", "东街口腔诊所", "key_place", "诊所", "东街8号院", "正门", "急诊门"),
+		demoForm(here, "青禾市春晓理发店", "", "春晓理发店", "small_place", "小美容洗浴场所", "南巷3号院", "正门"),
+		demoForm(here, first.Name, "", "望河书屋", "other", "公共书坊", "滨河路9号", "正门"),
+		demoForm(here, first.Name, "", "政务培训中心", "key_place", "教培机构", "学府路12号2层", "正门", "后门"),
+	} {
+		from := public
+		if i >= 3 {
+			from = own
+		}
+		p, faults, err := a.applying.Submit(ctx, "", f, from)
+		if err == nil && len(faults) > 0 {
+			err = faults[0]
+		}
+		if err != nil {
+			return fmt.Errorf("demo's application %d: %w", i, err)
+		}
+		made = append(made, p)
+	}
+	if _, err := a.applying.Reject(ctx, made[2].ID, registry.Who{Account: "township", Reason: "请补充门牌号和楼层"}); err != nil {
+		return err
+	}
+	for i := 3; i < 5; i++ {
+		var err error
+		if made[i], err = a.applying.Approve(ctx, made[i].ID, by, false); err != nil {
+			return err
+		}
+	}
+	_, err := a.applying.Suspend(ctx, made[4].Made.Venue, "", registry.Who{Account: "township", Reason: "停课期间"})
+	if err == nil {
+		_, err = a.applying.Post(ctx, a.register, registry.Posting{Door: made[3].Made.Codes[0], Venue: made[3].Made.Venue, Finding: registry.FoundPosted, Remark: "正门右侧，高约1.5米", By: "township"})
+	}
+	if err == nil {
+		_, err = a.applying.Print(ctx, "", here, 12, by)
+	}
+	if err != nil {
+		return err
+	}
+	old := registry.Entry{Venue: venue.Venue{ID: "v_demo_old", Unit: own.Unit, Name: "青禾市老年活动中心", Division: here, Status: venue.StatusIncomplete}, Doors: []string{"正门"}}
+	code, err := venue.NewCode(random)
+	if err == nil {
+		_, err = a.register.KeepOld(ctx, "http://old.qinghe.example/c?id=100327", code)
+	}
+	if err == nil {
+		_, _, err = a.register.EnterVenue(ctx, old, []venue.Code{code}, by)
+	}
+	if err == nil {
+		err = a.register.Entered(ctx)
+	}
+	return err
+}
+
+// demoTown is the first town that has a unit, the township official's.
+func demoTown(town *city.City) venue.Division {
+	for _, u := range town.Units {
+		if u.Division != "" {
+			return u.Division
+		}
+	}
+	return town.Division
+}

@@ -1,0 +1,405 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/venuecode/venuecode/access"
+	"github.com/venuecode/venuecode/intake"
+	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+const (
+	applicationsPage = 50
+	applicationsPath = "/console/applications"
+)
+
+// act writes down what is about to be done to something in the register.
+func (h *Handler) act(c *call, action, kind, id, reason string) error {
+	_, err := h.Trail.Append(c.ctx, audit.Event{
+		Actor: c.by.User(), Action: action, Object: audit.Object{Kind: kind, ID: id}, Outcome: string(access.Allowed), Reason: reason,
+	})
+	return err
+}
+
+// because is the reason that goes with what is done to others.
+func because(reason string) (string, error) {
+	return venue.ParseTitle("reason", reason, 2, 200)
+}
+
+type applicationRow struct {
+	ID           string         `json:"id"`
+	State        registry.State `json:"state"`
+	UnitName     string         `json:"unit_name"`
+	Name         string         `json:"name"`
+	USCC         venue.USCC     `json:"uscc,omitempty"`
+	Division     venue.Division `json:"division"`
+	DivisionName string         `json:"division_name,omitempty"`
+	Category     venue.Category `json:"category"`
+	Proof        bool           `json:"proof"`
+	At           instant        `json:"at"`
+	Channel      string         `json:"channel"`
+	Decider      string         `json:"decider,omitempty"`
+	Decided      instant        `json:"decided,omitzero"`
+	Reason       string         `json:"reason,omitempty"`
+	Unit         venue.UnitID   `json:"unit,omitempty"`
+	Venue        venue.VenueID  `json:"venue,omitempty"`
+	Codes        []venue.Code   `json:"codes,omitempty"`
+}
+
+func (h *Handler) applicationRow(a registry.Application) applicationRow {
+	row := applicationRow{
+		ID: a.ID, State: a.State, UnitName: a.UnitName, Name: a.Name, USCC: a.USCC, Division: a.Division, DivisionName: h.Divisions.FullName(a.Division),
+		Category: a.Category, Proof: a.Proof, At: instant(a.At), Channel: a.Sender.Channel,
+		Decider: a.Decider.Account, Reason: a.Decider.Reason,
+	}
+	if a.State != registry.StatePending && a.State != registry.StateDraft {
+		row.Decided = instant(a.Decided)
+	}
+	if a.State == registry.StateApproved {
+		row.Unit, row.Venue, row.Codes = a.Made.Unit, a.Made.Venue, a.Made.Codes
+	}
+	return row
+}
+
+type applicationList struct {
+	State        registry.State   `json:"state"`
+	States       []registry.State `json:"-"`
+	Applications []applicationRow `json:"applications"`
+	Next         string           `json:"next,omitempty"` // ?after= of the next page
+}
+
+// applications lists those of a state: what waits, unless somebody asks for
+// others; a unit all of its own.
+func (h *Handler) applications(c *call) (answer, error) {
+	own, _ := c.by.Scope().Reach()
+	out := applicationList{State: registry.State(c.Query("state")), Applications: []applicationRow{},
+		States: []registry.State{registry.StatePending, registry.StateApproved, registry.StateRejected}}
+	switch out.State {
+	case registry.StatePending, registry.StateApproved, registry.StateRejected, registry.StateMaking:
+	case registry.StateDraft, "":
+		if own == "" {
+			out.State = registry.StatePending
+		}
+	default:
+		return answer{}, &venue.Invalid{Field: "state", Reason: "unknown"}
+	}
+	list, more, err := h.Office.Applications(c.ctx, c.by.Scope(), out.State, c.Query("after"), applicationsPage)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, a := range list {
+		out.Applications = append(out.Applications, h.applicationRow(a))
+	}
+	if more {
+		out.Next = list[len(list)-1].ID
+	}
+	return answer{page: "applications", data: out}, nil
+}
+
+type applicationPage struct {
+	applicationRow
+	Form  *shown         `json:"form,omitempty"` // until it is approved; then the register has it
+	Parts []web.FormPart `json:"-"`
+	Own   bool           `json:"-"` // it may be changed and sent in by whoever looks
+}
+
+// shown is a form for the eyes of who asked for it.
+type shown struct{ form registry.Form }
+
+func (s shown) MarshalJSON() ([]byte, error) { return s.form.Reveal() }
+
+// application shows one. Whom to reach is shown in full to those who decide and
+// to the unit itself; that somebody looked is written down first.
+func (h *Handler) application(c *call) (answer, error) {
+	a, err := h.Office.Application(c.ctx, c.by.Scope(), c.Params("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	out := applicationPage{applicationRow: h.applicationRow(a)}
+	if a.State != registry.StateApproved {
+		form := a.Form
+		mine := a.Sender.Unit != "" && c.by.May(access.UnitsWrite)
+		out.Own = mine && (a.State == registry.StateDraft || a.State == registry.StateRejected)
+		if mine || c.by.May(access.CodesReview) {
+			err = h.act(c, "application.read", "application", a.ID, "")
+		} else {
+			form = form.Masked()
+		}
+		out.Form, out.Parts = &shown{form}, web.Form(form.Values(), nil, web.DivisionChoices(h.Divisions, h.Division))
+	}
+	return answer{page: "application", data: out}, err
+}
+
+// tick is true in JSON, or a form's value.
+type tick bool
+
+func (t *tick) UnmarshalJSON(b []byte) error {
+	*t = tick(string(b) != `""` && string(b) != "false" && string(b) != "null")
+	return nil
+}
+
+func (h *Handler) approveApplication(c *call) (answer, error) {
+	var q struct {
+		ProofSeen tick `json:"proof_seen"`
+	}
+	return h.decide(c, &q, func(id string) (registry.Application, error) {
+		if err := h.act(c, "application.approve", "application", id, ""); err != nil {
+			return registry.Application{}, err
+		}
+		return h.Applying.Approve(c.ctx, id, registry.Who{Account: c.by.User()}, bool(q.ProofSeen))
+	})
+}
+
+func (h *Handler) rejectApplication(c *call) (answer, error) {
+	var q struct{ Reason string }
+	return h.decide(c, &q, func(id string) (registry.Application, error) {
+		reason, err := because(q.Reason)
+		if err == nil {
+			err = h.act(c, "application.reject", "application", id, reason)
+		}
+		if err != nil {
+			return registry.Application{}, err
+		}
+		return h.Applying.Reject(c.ctx, id, registry.Who{Account: c.by.User(), Reason: reason})
+	})
+}
+
+// decide does something to an application in scope.
+func (h *Handler) decide(c *call, q any, do func(id string) (registry.Application, error)) (answer, error) {
+	a, err := h.Office.Application(c.ctx, c.by.Scope(), c.Params("id"))
+	if err == nil {
+		err = c.read(q)
+	}
+	if err == nil {
+		a, err = do(a.ID)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{data: h.applicationRow(a), to: applicationsPath + "/" + a.ID}, nil
+}
+
+// formSent is an application as a page or a program sends it.
+type formSent struct {
+	registry.Form
+	ID    string `json:"id"`   // of one that was saved or sent back; a page draws one, so that sending twice sends once
+	Save  tick   `json:"save"` // keep it as it is, unchecked
+	Doors lines  `json:"doors"`
+}
+
+// lines is a list in JSON; of a form, one a line.
+type lines []string
+
+func (l *lines) UnmarshalJSON(b []byte) error {
+	if json.Unmarshal(b, (*[]string)(l)) == nil {
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return err
+	}
+	*l = strings.Split(strings.ReplaceAll(text, "\r", ""), "\n")
+	return nil
+}
+
+// form is what was filled in, with its texts composed.
+func (f formSent) form() registry.Form {
+	f.Form.Doors = f.Doors
+	b, err := f.Reveal()
+	if err == nil {
+		err = json.Unmarshal(norm.NFC.Bytes(b), &f.Form)
+	}
+	_ = err // it came as JSON
+	return f.Form
+}
+
+// formPage is the application form, empty or as it was filled in.
+type formPage struct {
+	Title  string
+	To     string // where it is sent
+	ID     string
+	Parts  []web.FormPart
+	Faults int
+	Draft  bool // it may be kept unchecked
+}
+
+func (h *Handler) formPage(title, to, id string, f registry.Form, faults []web.Fault) formPage {
+	return formPage{title, to, id, web.Form(f.Values(), faults, web.DivisionChoices(h.Divisions, h.Division)), len(faults), false}
+}
+
+// applyPage is the form: empty but for what is known of the unit, or of an
+// application that was saved or sent back.
+func (h *Handler) applyPage(c *call) (answer, error) {
+	own, _ := c.by.Scope().Reach()
+	u, err := h.Office.Unit(c.ctx, c.by.Scope(), own)
+	if err != nil {
+		return answer{}, err
+	}
+	id, f := c.Query("id"), unitForm(u)
+	if id != "" {
+		a, err := h.Office.Application(c.ctx, c.by.Scope(), id)
+		if err != nil {
+			return answer{}, err
+		}
+		f = a.Form
+	} else if id, err = registry.NewID(h.Applying.Random); err != nil {
+		return answer{}, err
+	}
+	page := h.formPage("apply", applicationsPath, id, f, nil)
+	page.Draft = true
+	if c.json {
+		return answer{data: struct {
+			ID   string `json:"id"`
+			Form shown  `json:"form"`
+		}{id, shown{f}}}, nil
+	}
+	return answer{page: "apply", data: page}, nil
+}
+
+// unitForm is a form in which the unit's part is filled in.
+func unitForm(u venue.Unit) registry.Form {
+	f := registry.Form{UnitName: u.Name, USCC: string(u.USCC), UnitKind: string(u.Kind), Division: string(u.Division), Sectors: strings.Join(u.Sectors, "、")}
+	if u.Headcount > 0 {
+		f.Headcount = fmt.Sprint(u.Headcount)
+	}
+	return f
+}
+
+// apply saves an application of the unit, or sends it in.
+func (h *Handler) apply(c *call) (answer, error) {
+	var q formSent
+	if err := c.read(&q); err != nil {
+		return answer{}, err
+	}
+	if q.ID != "" && !registry.IsID(q.ID) {
+		return answer{}, &venue.Invalid{Field: "id", Reason: "shape"}
+	}
+	own, _ := c.by.Scope().Reach()
+	from := registry.Sender{Channel: "console", Account: c.by.User(), Unit: own}
+	f := q.form()
+	var a registry.Application
+	var faults registry.Faults
+	var err error
+	if q.Save {
+		a, err = h.Applying.Save(c.ctx, q.ID, f, from)
+	} else {
+		a, faults, err = h.Applying.Submit(c.ctx, q.ID, f, from)
+	}
+	if len(faults) > 0 {
+		page := h.formPage("apply", applicationsPath, q.ID, f, nil)
+		page.Draft = true
+		return h.faulty(c, page, f, faults)
+	} else if err != nil {
+		return answer{}, err
+	}
+	return answer{data: h.applicationRow(a), to: applicationsPath + "/" + a.ID}, nil
+}
+
+// faulty shows a form again with what is wrong beside each field.
+func (h *Handler) faulty(c *call, page formPage, f registry.Form, faults registry.Faults) (answer, error) {
+	wrong := web.NewFormError(faults, intake.Sentence)
+	if c.json {
+		return answer{}, wrong
+	}
+	page.Parts, page.Faults = h.formPage("", "", "", f, wrong.Faults).Parts, len(faults)
+	return answer{status: fiber.StatusUnprocessableEntity, page: "apply", data: page}, nil
+}
+
+// historyRow is a line of a history.
+type historyRow struct {
+	At     instant      `json:"at"`
+	Act    registry.Act `json:"act"`
+	By     string       `json:"by,omitempty"` // an account; "" by policy
+	Reason string       `json:"reason,omitempty"`
+	What   string       `json:"what"`
+	Status venue.Status `json:"status,omitempty"`
+	Doors  []string     `json:"doors,omitempty"`
+}
+
+func historyRows(changes []registry.Change) []historyRow {
+	rows := []historyRow{}
+	for _, c := range changes {
+		row := historyRow{At: instant(c.At), Act: c.Act, By: c.By.Account, Reason: c.By.Reason}
+		if c.Unit != nil {
+			row.What, row.Status = c.Unit.Name, c.Unit.Status
+		} else {
+			row.What, row.Status = c.Venue.Name, c.Venue.Status
+		}
+		for _, d := range c.Doors {
+			row.Doors = append(row.Doors, d.Name)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+const historyPage = 200
+
+type history struct {
+	Unit    named        `json:"unit"`
+	Changes []historyRow `json:"changes"`
+}
+
+// unitHistory shows what was done to a unit and its venues.
+func (h *Handler) unitHistory(c *call) (answer, error) {
+	id := venue.UnitID(c.Params("id"))
+	u, err := h.Office.Unit(c.ctx, c.by.Scope(), id)
+	if err != nil {
+		return answer{}, err
+	}
+	changes, err := h.Office.History(c.ctx, c.by.Scope(), id, historyPage)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{page: "history", data: history{named{u.ID, u.Name}, historyRows(changes)}}, nil
+}
+
+// prove notes that the officer has seen the unit's register entry.
+func (h *Handler) prove(c *call) (answer, error) {
+	return h.unitAct(c, "unit.prove", func(ctx context.Context, id venue.UnitID, _ venue.UnitID, by registry.Who) error {
+		_, err := h.Applying.Prove(ctx, id, by)
+		return err
+	})
+}
+
+// mergeUnits has another unit stand for one.
+func (h *Handler) mergeUnits(c *call) (answer, error) {
+	return h.unitAct(c, "unit.merge", func(ctx context.Context, id, into venue.UnitID, by registry.Who) error {
+		_, err := h.Applying.MergeUnits(ctx, id, into, by)
+		return err
+	})
+}
+
+func (h *Handler) unitAct(c *call, action string, do func(ctx context.Context, id, into venue.UnitID, by registry.Who) error) (answer, error) {
+	u, err := h.Office.Unit(c.ctx, c.by.Scope(), venue.UnitID(c.Params("id")))
+	if err != nil {
+		return answer{}, err
+	}
+	var q struct {
+		Into   venue.UnitID
+		Reason string
+	}
+	if err := c.read(&q); err != nil {
+		return answer{}, err
+	}
+	reason, err := because(q.Reason)
+	if err == nil && q.Into != "" {
+		_, err = h.Office.Unit(c.ctx, c.by.Scope(), q.Into)
+	}
+	if err == nil {
+		err = h.act(c, action, "unit", string(u.ID), reason)
+	}
+	if err == nil {
+		err = do(c.ctx, u.ID, q.Into, registry.Who{Account: c.by.User(), Reason: reason})
+	}
+	return answer{to: "/console/units/" + string(u.ID)}, err
+}

@@ -1,0 +1,153 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/poster"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/checkin"
+)
+
+// postersMost bounds one archive: 100 kB of list, a quarter of an hour of PDF.
+const postersMost = 20_000
+
+// posters sends what hangs at a door, at all doors in use of a unit, or at those
+// of a division. One is made at a time: a thousand take a second and 70 MB.
+//
+// ?as= html, to print from a browser; pdf; zip of PDFs; svg and png, of many as a
+// ZIP. More than poster.Largest are a ZIP however they are asked for.
+func (h *Handler) posters(c *call) (answer, error) {
+	sheet, ok := map[string]poster.Sheet{"": poster.A4, "a4": poster.A4, "a5": poster.A5}[strings.ToLower(c.Query("sheet"))]
+	if !ok {
+		return answer{}, &venue.Invalid{Field: "sheet", Reason: "unknown"}
+	}
+	as := c.Query("as", "html")
+	if !slices.Contains([]string{"html", "pdf", "zip", "svg", "png"}, as) {
+		return answer{}, &venue.Invalid{Field: "as", Reason: "unknown"}
+	}
+	places, name, err := h.postered(c)
+	if err != nil {
+		return answer{}, err
+	}
+	if len(places) == 0 {
+		return answer{}, errNoDoors
+	}
+	if !h.printing.TryLock() {
+		return answer{}, errPrinting
+	}
+	single := len(places) == 1 && as != "zip"
+	if !single && as != "html" && as != "pdf" || len(places) > poster.Largest {
+		kind := poster.Kind(as)
+		if as == "html" || as == "zip" {
+			kind = poster.KindPDF
+		}
+		c.Attachment(name + ".zip")
+		h.archive(c, sheet, kind, places)
+		return answer{}, nil
+	}
+	defer h.printing.Unlock()
+	doors := make([]poster.Door, 0, len(places))
+	for d, err := range h.printed(c.ctx, places) {
+		if err != nil {
+			return answer{}, err
+		}
+		doors = append(doors, d)
+	}
+	var b bytes.Buffer
+	var kind string
+	switch as {
+	case "html":
+		c.Set(fiber.HeaderContentSecurityPolicy, poster.Policy)
+		kind, err = fiber.MIMETextHTMLCharsetUTF8, poster.HTML(&b, sheet, doors...)
+	case "pdf":
+		kind, err = "application/pdf", poster.PDF(&b, sheet, doors...)
+	case "svg":
+		kind, err = "image/svg+xml", poster.SVG(&b, sheet, doors[0])
+	case "png":
+		kind, err = "image/png", poster.PNG(&b, doors[0].Link, pngPixels)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	if as != "html" {
+		c.Attachment(name + "." + as)
+	}
+	c.Set(fiber.HeaderContentType, kind)
+	return answer{}, c.Send(b.Bytes())
+}
+
+const pngPixels = 20 // a module
+
+// postered are the doors that are asked for, and what the file is called.
+func (h *Handler) postered(c *call) (places []checkin.Place, name string, err error) {
+	scope := c.by.Scope()
+	switch code, unit, division := c.Query("door"), c.Query("unit"), c.Query("division"); {
+	case code != "":
+		parsed, err := venue.ParseCode(code)
+		if err != nil {
+			return nil, "", venue.ErrNotFound // like any door that is not there
+		}
+		p, err := h.Office.Door(c.ctx, scope, parsed)
+		if err == nil && !inUse(p) {
+			err = errNoDoors
+		}
+		return []checkin.Place{p}, string(parsed), err
+	case unit != "":
+		places, err = h.Office.Doors(c.ctx, scope, venue.UnitID(unit))
+		return slices.DeleteFunc(places, func(p checkin.Place) bool { return !inUse(p) }), "posters", err
+	case division != "":
+		d, err := venue.ParseDivision(division)
+		if err != nil {
+			return nil, "", err
+		}
+		places, more, err := h.Office.DoorsIn(c.ctx, scope, d, postersMost)
+		if err == nil && more {
+			err = &venue.Invalid{Field: "division", Reason: "range"}
+		}
+		return places, "posters-" + string(d), err
+	}
+	return nil, "", &venue.Invalid{Field: "door", Reason: "missing"}
+}
+
+func inUse(p checkin.Place) bool { return p.Door.Status.Scannable() && p.Venue.Status.Scannable() }
+
+// printed makes posters of places, one after the other.
+func (h *Handler) printed(ctx context.Context, places []checkin.Place) iter.Seq2[poster.Door, error] {
+	return func(yield func(poster.Door, error) bool) {
+		for _, p := range places {
+			payload, err := h.OldCodes.Payload(ctx, p.Door.Code)
+			if !yield(h.Paper.Door(p.Venue, p.Door, payload), err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// archive streams a ZIP: nothing of it is kept. One that was cut short has no
+// directory, and does not open.
+func (h *Handler) archive(c *call, sheet poster.Sheet, kind poster.Kind, places []checkin.Place) {
+	ctx, cancel := web.Deadline(c.Ctx, exportWithin)
+	body, w := io.Pipe()
+	out := unhurried{w, c.Context().Conn(), h.Machine}
+	go func() {
+		defer h.printing.Unlock()
+		defer cancel()
+		defer func() { // outside the handler nobody else survives a panic
+			if recover() != nil {
+				w.CloseWithError(errors.New("printing panicked"))
+			}
+		}()
+		w.CloseWithError(poster.Archive(out, sheet, kind, h.printed(ctx, places)))
+	}()
+	c.Set(fiber.HeaderContentType, "application/zip")
+	c.Context().SetBodyStream(body, -1)
+}

@@ -1,0 +1,107 @@
+package console
+
+import (
+	"io"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/venuecode/venuecode/photo"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+// Larger is the limit of a body with a photo and the rest of its form, where one
+// is taken; elsewhere 0 (web.Options).
+func Larger(method, path string) int {
+	if method == fiber.MethodPost && strings.HasPrefix(path, "/console/doors/") && strings.HasSuffix(path, "/posted") {
+		return photo.MaxBytes + 64<<10
+	}
+	return 0
+}
+
+type postingRow struct {
+	ID      string           `json:"id"`
+	Door    venue.Code       `json:"door"`
+	Name    string           `json:"name"`
+	Finding registry.Finding `json:"finding"`
+	Remark  string           `json:"remark,omitempty"`
+	Photo   bool             `json:"photo"`
+	At      instant          `json:"at"`
+	By      string           `json:"by"`
+}
+
+const postingsPage = 50
+
+// posted notes what somebody found who looked at a door. The photo, if any, comes
+// in a form of several parts, from a phone.
+func (h *Handler) posted(c *call) (answer, error) {
+	code, err := venue.ParseCode(c.Params("code"))
+	if err != nil {
+		return answer{}, venue.ErrNotFound
+	}
+	p, err := h.Office.Door(c.ctx, c.by.Scope(), code)
+	if err != nil {
+		return answer{}, err
+	}
+	q := registry.Posting{Door: code, Venue: p.Venue.ID, By: c.by.User()}
+	if strings.HasPrefix(c.Get(fiber.HeaderContentType), fiber.MIMEMultipartForm) {
+		q.Finding, q.Remark = registry.Finding(c.FormValue("finding")), c.FormValue("remark")
+		q.Photo, err = h.photo(c)
+	} else {
+		var body struct {
+			Finding registry.Finding
+			Remark  string
+		}
+		err = c.read(&body)
+		q.Finding, q.Remark = body.Finding, body.Remark
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	if q.Finding == "" {
+		q.Finding = registry.FoundPosted
+	}
+	if err := h.act(c, "door.posted", "venue", string(p.Venue.ID), q.Remark); err != nil {
+		return answer{}, err
+	}
+	if q, err = h.Applying.Post(c.ctx, h.Postings, q); err != nil {
+		return answer{}, err
+	}
+	row := postingRow{q.ID, q.Door, p.Door.Name, q.Finding, q.Remark, q.Photo != nil, instant(q.At), q.By}
+	return answer{data: row, to: "/console/venues/" + string(p.Venue.ID)}, nil
+}
+
+// photo is the one that was sent, made fit to keep; nil for none. One is made at a
+// time: unpacked it is large.
+func (h *Handler) photo(c *call) ([]byte, error) {
+	file, err := c.FormFile("photo")
+	if err != nil || file.Size == 0 { // a form's field without a file
+		return nil, nil
+	}
+	f, err := file.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, photo.MaxBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	h.cleaning.Lock()
+	defer h.cleaning.Unlock()
+	return photo.Clean(b)
+}
+
+// postingPhoto shows the photo of a look at a door.
+func (h *Handler) postingPhoto(c *call) (answer, error) {
+	p, err := h.Office.Posting(c.ctx, c.by.Scope(), c.Params("id"))
+	if err == nil && p.Photo == nil {
+		err = venue.ErrNotFound
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	c.Set(fiber.HeaderContentType, "image/jpeg")
+	return answer{}, c.Send(p.Photo)
+}
