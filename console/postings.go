@@ -11,11 +11,17 @@ import (
 	"github.com/venuecode/venuecode/venue/registry"
 )
 
-// Larger is the limit of a body with a photo and the rest of its form, where one
-// is taken; elsewhere 0 (web.Options).
+// Larger is the limit of a body with a photo or a sheet and the rest of its form,
+// where one is taken; elsewhere 0 (web.Options). A larger sheet, up to
+// sheet.MaxSize, comes by the tool: bodies are held before it is known who sends
+// them.
 func Larger(method, path string) int {
-	if method == fiber.MethodPost && strings.HasPrefix(path, "/console/doors/") && strings.HasSuffix(path, "/posted") {
+	switch {
+	case method != fiber.MethodPost:
+	case strings.HasPrefix(path, "/console/doors/") && strings.HasSuffix(path, "/posted"):
 		return photo.MaxBytes + 64<<10
+	case path == "/console/subjects/import":
+		return 4<<20 + 64<<10 // some 50,000 rows
 	}
 	return 0
 }
