@@ -89,9 +89,6 @@ func junk(n int64) func(w io.Writer) {
 }
 
 func TestBombsAreRefusedAtOnceAndWithoutMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes large files")
-	}
 	const sheet1, media = "xl/worksheets/sheet1.xml", "xl/media/image1.png"
 	type parts = map[string]func(w io.Writer)
 	for name, c := range map[string]struct {
@@ -218,9 +215,6 @@ func extra(f func()) uint64 {
 
 // TestTheLargestSheetIsRead: the cap is on rows with something in them.
 func TestTheLargestSheetIsRead(t *testing.T) {
-	if testing.Short() {
-		t.Skip("reads 300,000 rows")
-	}
 	var rows strings.Builder
 	rows.WriteString(head)
 	for i := range sheet.MaxRows {
