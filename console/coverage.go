@@ -316,7 +316,8 @@ type trendRow struct {
 
 type trend struct {
 	question
-	Days []trendRow `json:"days"`
+	Days  []trendRow `json:"days"`
+	Asked int        `json:"-"` // how many days
 }
 
 // trend shows the days that were kept, and today as it is.
@@ -339,7 +340,7 @@ func (h *Handler) trend(c *call) (answer, error) {
 		return answer{}, filled(err)
 	}
 	q.of(asOf)
-	out := trend{question: q}
+	out := trend{question: q, Asked: n}
 	for _, d := range append(days, store.CoverageDay{Day: today, Coverage: s.Coverage}) {
 		out.Days = append(out.Days, trendRow(d))
 	}

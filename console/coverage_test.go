@@ -53,6 +53,9 @@ func TestCoverageIsTwoNumbersWithTheirParts(t *testing.T) {
 			t.Errorf("the page lacks %s", want)
 		}
 	}
+	if page := d.browse("GET", "/console/coverage/trend?days=7", token, nil).body; !strings.Contains(page, `name="days" min="1" max="90" value="7"`) {
+		t.Error("the form forgets how many days were asked for")
+	}
 	draft := d.browse("GET", "/console/coverage/draft", token, nil).body
 	for _, want := range []string{"【草稿】", "截至2022年5月18日09时00分", "主体2家，已申领并确认张贴1家，尚缺1家", "未找到对应单位1家", "不得对外发布"} {
 		if !strings.Contains(draft, want) {
