@@ -89,16 +89,22 @@ type coverage struct {
 	Outside   int                  `json:"outside_register"`
 }
 
-func (h *Handler) coverage(c *call) (answer, error) {
+// summary is the coverage that was asked for.
+func (h *Handler) summary(c *call) (q question, s registry.Summary, err error) {
 	q, f, err := h.filter(c)
+	if err != nil {
+		return q, s, err
+	}
+	s, asOf, err := h.Coverage.Summary(c.ctx, c.by.Scope(), f)
+	q.of(asOf)
+	return q, s, filled(err)
+}
+
+func (h *Handler) coverage(c *call) (answer, error) {
+	q, s, err := h.summary(c)
 	if err != nil {
 		return answer{}, err
 	}
-	s, asOf, err := h.Coverage.Summary(c.ctx, c.by.Scope(), f)
-	if err != nil {
-		return answer{}, filled(err)
-	}
-	q.of(asOf)
 	out := coverage{question: q, Coverage: s.Coverage, Lack: s.Lack, Idle: s.Idle, Outside: s.Outside, Classes: []classRow{},
 		Rows: h.coverageRows(s.Rows, true, true), Divisions: h.coverageRows(s.Divisions, true, false), Sectors: h.coverageRows(s.Sectors, false, true)}
 	for class, sum := range s.Classes {
@@ -447,14 +453,9 @@ type draft struct {
 // draftNotice words what coverage is, for an official to go on from. It is not
 // kept and goes to nobody.
 func (h *Handler) draftNotice(c *call) (answer, error) {
-	q, f, err := h.filter(c)
+	q, s, err := h.summary(c)
 	if err != nil {
 		return answer{}, err
 	}
-	s, asOf, err := h.Coverage.Summary(c.ctx, c.by.Scope(), f)
-	if err != nil {
-		return answer{}, filled(err)
-	}
-	q.of(asOf)
 	return answer{page: "draft", data: draft{q, s.Coverage, coverageNotice(q, s, h.coverageRows(s.Divisions, true, false))}}, nil
 }
