@@ -296,7 +296,7 @@ func (b *book) readStyles() error {
 		return nil
 	}
 	codes, inCells := map[string]string{}, false
-	return b.each(b.stylings, func(t xml.StartElement) error {
+	return b.each(b.stylings, func(_ *tokens, t xml.StartElement) error {
 		switch t.Name.Local {
 		case "numFmt":
 			codes[attr(t, "numFmtId")] = attr(t, "formatCode")

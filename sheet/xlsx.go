@@ -169,7 +169,7 @@ func (b *book) readDirectory() error {
 	}); err != nil {
 		return err
 	}
-	return b.each(workbook, func(t xml.StartElement) error {
+	return b.each(workbook, func(_ *tokens, t xml.StartElement) error {
 		switch t.Name.Local {
 		case "workbookPr":
 			b.date1904 = isTrue(attr(t, "date1904"))
@@ -200,7 +200,7 @@ func (b *book) relations(of string, tell func(id, kind, target string)) error {
 	if b.parts[list] == nil {
 		return errDamaged
 	}
-	return b.each(list, func(t xml.StartElement) error {
+	return b.each(list, func(_ *tokens, t xml.StartElement) error {
 		if t.Name.Local == "Relationship" {
 			target := strings.ToLower(strings.ReplaceAll(attr(t, "Target"), `\`, "/"))
 			if !strings.HasPrefix(target, "/") {
@@ -229,31 +229,21 @@ func (b *book) readStrings() error {
 	case err != nil:
 		return errDamaged
 	}
-	t, err := b.tokens(b.strings)
-	if err != nil {
-		return err
-	}
-	defer t.close()
 	size := 0
-	for {
-		token, err := t.next()
-		if err == io.EOF {
+	return b.each(b.strings, func(t *tokens, start xml.StartElement) error {
+		if start.Name.Local != "si" {
 			return nil
 		}
+		text, err := t.texts()
 		if err != nil {
 			return err
 		}
-		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "si" {
-			text, err := t.texts()
-			if err != nil {
-				return err
-			}
-			if size += len(text); size > maxTexts || b.texts.n == maxStrings {
-				return refuse(ReasonSize)
-			}
-			b.texts.add(text)
+		if size += len(text); size > maxTexts || b.texts.n == maxStrings {
+			return refuse(ReasonSize)
 		}
-	}
+		b.texts.add(text)
+		return nil
+	})
 }
 
 // flood counts shared strings in bytes that go by, roughly and at once; reading
@@ -398,8 +388,9 @@ func damagedAtEnd(err error) error {
 	return err
 }
 
-// each calls visit with every tag that begins in a part.
-func (b *book) each(name string, visit func(xml.StartElement) error) error {
+// each calls visit with every tag that begins in a part, but for those that visit
+// itself reads.
+func (b *book) each(name string, visit func(*tokens, xml.StartElement) error) error {
 	t, err := b.tokens(name)
 	if err != nil {
 		return err
@@ -414,7 +405,7 @@ func (b *book) each(name string, visit func(xml.StartElement) error) error {
 			return err
 		}
 		if start, ok := token.(xml.StartElement); ok {
-			if err := visit(start); err != nil {
+			if err := visit(t, start); err != nil {
 				return err
 			}
 		}

@@ -88,6 +88,18 @@ func (p Place) door(code venue.Code) (int, error) {
 	return i, nil
 }
 
+// lasting is a door that is not closed.
+func (p Place) lasting(code venue.Code) (d venue.Door, err error) {
+	i, err := p.door(code)
+	if err != nil {
+		return d, err
+	}
+	if d = p.Doors[i]; d.Status == venue.StatusClosed {
+		err = refuse(RuleClosed)
+	}
+	return d, err
+}
+
 // open refuses what is closed, for whatever is done to it.
 func (p Place) open() error {
 	if p.Venue.Status == venue.StatusClosed {
@@ -144,13 +156,9 @@ func (p Place) free(name string) error {
 
 // RenameDoor gives a door another name.
 func (p Place) RenameDoor(code venue.Code, name string) (Change, error) {
-	i, err := p.door(code)
+	d, err := p.lasting(code)
 	if err != nil {
 		return Change{}, err
-	}
-	d := p.Doors[i]
-	if d.Status == venue.StatusClosed {
-		return Change{}, refuse(RuleClosed)
 	}
 	if d.Name == name {
 		return Change{}, refuse(RuleAlready)
@@ -168,13 +176,9 @@ func (p Place) Post(code venue.Code, at time.Time) (Change, error) {
 	if err := p.open(); err != nil {
 		return Change{}, err
 	}
-	i, err := p.door(code)
+	d, err := p.lasting(code)
 	if err != nil {
 		return Change{}, err
-	}
-	d := p.Doors[i]
-	if d.Status == venue.StatusClosed {
-		return Change{}, refuse(RuleClosed)
 	}
 	if d.Posted.IsZero() == at.IsZero() {
 		return Change{}, refuse(RuleAlready)
