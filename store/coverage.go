@@ -353,10 +353,10 @@ func hold(h *registry.Holding, d doorStanding, at venue.Status, since time.Time)
 		return
 	}
 	h.Codes++
-	h.Coded = Earliest(h.Coded, since)
+	h.Coded = earliest(h.Coded, since)
 	if d.Status == venue.StatusActive && at == venue.StatusActive {
 		h.Active = true
-		h.Posted = Earliest(h.Posted, d.Posted)
+		h.Posted = earliest(h.Posted, d.Posted)
 	}
 }
 

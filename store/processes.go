@@ -112,9 +112,9 @@ func (p *Processes) Incomplete() (since time.Time) {
 	defer p.mu.Unlock()
 	now := p.machine.Now()
 	for _, o := range p.others {
-		since = Earliest(since, o.Held.since())
+		since = earliest(since, o.Held.since())
 		if now.Sub(o.seenAt) > processSilent {
-			since = Earliest(since, o.Seen.Add(-processSilent))
+			since = earliest(since, o.Seen.Add(-processSilent))
 		}
 	}
 	return since
@@ -127,8 +127,8 @@ func (h Held) since() time.Time {
 	return h.Oldest
 }
 
-// Earliest is the earlier of two instants; zero is none.
-func Earliest(a, b time.Time) time.Time {
+// earliest is the earlier of two instants; zero is none.
+func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}
@@ -143,7 +143,7 @@ func (p *Processes) Late() (from, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range p.others {
-		from = Earliest(from, o.Held.LateFrom)
+		from = earliest(from, o.Held.LateFrom)
 		if o.Held.LateAt.After(at) {
 			at = o.Held.LateAt
 		}

@@ -176,7 +176,10 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger, ad
 	a.persons = persons
 	a.runner.Add(
 		plain{recheck}, plain{stages}, outbox,
-		plain{&settling{service: service, clock: clock, late: a.late}}, plain{&sweeping{officials: a.officials, clock: clock}}, plain{&completing{a.applying, clock, time.Time{}}},
+		plain{&settling{service: service, clock: clock, late: a.late}},
+		plain{&regular{name: "sweep_sessions", every: sweepEvery, clock: clock, run: a.sweep}},
+		// Ends what a process that ended has begun: approvals, changes.
+		plain{&regular{name: "complete_register", every: completeEvery, clock: clock, run: a.applying.Settle}},
 		plain{persons}, plain{a.retention}, plain{a.expiry()},
 		plain{&store.CoverageTrend{Coverage: a.coverage, Clock: clock}},
 	)
@@ -456,6 +459,30 @@ func (p plain) Next(ctx context.Context) (time.Time, bool, error) { return p.job
 func (p plain) Run(ctx context.Context, now time.Time) (schedule.Result, error) {
 	ran, deferred, err := p.job.Run(ctx, now)
 	return schedule.Result{Ran: ran, Deferred: deferred}, err
+}
+
+// regular runs at the start and then at a pace, counted from one run to the next.
+type regular struct {
+	name  string
+	every time.Duration
+	clock venue.Clock
+	run   func(context.Context) (ran int, err error)
+	due   time.Time
+}
+
+func (r *regular) Name() string { return r.name }
+
+func (r *regular) Next(context.Context) (time.Time, bool, error) {
+	if r.due.IsZero() {
+		return r.clock.Now(), true, nil
+	}
+	return r.due, true, nil
+}
+
+func (r *regular) Run(ctx context.Context, now time.Time) (ran, deferred int, err error) {
+	r.due = now.Add(r.every)
+	ran, err = r.run(ctx)
+	return ran, 0, err
 }
 
 // settling judges again the reports that wait for a source to deliver, and, when

@@ -107,28 +107,10 @@ func (t auditor) Record(ctx context.Context, e access.Event) error {
 	return err
 }
 
-// sweeping forgets the sessions that are too old for anybody.
-type sweeping struct {
-	officials *access.Service
-	clock     venue.Clock
-	due       time.Time
-}
-
 const sweepEvery = time.Hour
 
-func (s *sweeping) Name() string { return "sweep_sessions" }
-
-func (s *sweeping) Next(context.Context) (time.Time, bool, error) {
-	if s.due.IsZero() {
-		return s.clock.Now(), true, nil
-	}
-	return s.due, true, nil
-}
-
-func (s *sweeping) Run(ctx context.Context, now time.Time) (ran, deferred int, err error) {
-	s.due = now.Add(sweepEvery)
-	return 1, 0, s.officials.Sweep(ctx)
-}
+// sweep forgets the sessions that are too old for anybody.
+func (a *app) sweep(ctx context.Context) (int, error) { return 1, a.officials.Sweep(ctx) }
 
 func accountsCommand() *cobra.Command {
 	var f toolFlags

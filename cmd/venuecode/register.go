@@ -31,29 +31,7 @@ func (a *app) registering() *registry.Service {
 	}
 }
 
-// completing ends what a process that ended has begun: approvals, changes.
-type completing struct {
-	applying *registry.Service
-	clock    venue.Clock
-	due      time.Time
-}
-
 const completeEvery = 10 * time.Minute
-
-func (c *completing) Name() string { return "complete_register" }
-
-func (c *completing) Next(context.Context) (time.Time, bool, error) {
-	if c.due.IsZero() {
-		return c.clock.Now(), true, nil
-	}
-	return c.due, true, nil
-}
-
-func (c *completing) Run(ctx context.Context, now time.Time) (ran, deferred int, err error) {
-	c.due = now.Add(completeEvery)
-	ran, err = c.applying.Settle(ctx)
-	return ran, 0, err
-}
 
 // paper is what all posters have in common.
 func (a *app) paper() poster.Paper {
