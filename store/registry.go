@@ -446,7 +446,8 @@ func (r *Registry) UnitNames(ctx context.Context) (map[venue.UnitID][]string, er
 	return names, nil
 }
 
-// Doors lists every door with its place, in the order of the codes.
+// Doors lists every door with its place, in the order of the codes. One whose
+// venue is still being entered is not among them.
 func (r *Registry) Doors(ctx context.Context) ([]checkin.Place, error) {
 	return r.doorsOf(ctx, Query{})
 }
@@ -459,7 +460,9 @@ func (r *Registry) doorsOf(ctx context.Context, q Query) ([]checkin.Place, error
 	var places []checkin.Place
 	for _, row := range rows {
 		v, err := r.venues.Get(ctx, string(row.Value.Venue))
-		if err != nil {
+		if errors.Is(err, venue.ErrNotFound) { // doors are written before their venue
+			continue
+		} else if err != nil {
 			return nil, err
 		}
 		places = append(places, checkin.Place{Door: row.Value, Venue: v.Value})

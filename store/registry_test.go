@@ -262,6 +262,16 @@ func TestCodesThatMayNotBeScannedAreAlike(t *testing.T) {
 	}
 }
 
+func TestADoorWhoseVenueIsNotWrittenYetHidesNoOther(t *testing.T) {
+	r := store.NewRegistry(openStore(t), newClock(noon))
+	put(t, r, store.Registered{Since: noon, Venues: []venue.Venue{{ID: "v1", Unit: "u1", Status: venue.StatusActive}}, Doors: []venue.Door{
+		{Code: "A1", Venue: "v1", Unit: "u1", Name: "a", Status: venue.StatusActive}, {Code: "A2", Venue: "v2", Unit: "u1", Name: "a", Status: venue.StatusActive},
+	}})
+	if places, err := r.Doors(t.Context()); err != nil || len(places) != 1 || places[0].Door.Code != "A1" {
+		t.Errorf("%+v, %v", places, err)
+	}
+}
+
 func TestADoorThatChangesHandsEndsTheTenure(t *testing.T) {
 	ctx := context.Background()
 	r := store.NewRegistry(openStore(t), newClock(noon))
