@@ -19,23 +19,27 @@ func demoForm(division venue.Division, unit, uscc, name, category, kind, address
 }
 
 // settleRegister fills the demo's register with something in every state:
-// applications that wait, need proof or were sent back, a place that is
-// suspended, an old code that lacks something, codes that hang and codes that
+// applications that wait, need proof, were sent back or are not sent in yet, a
+// unit that waits for proof and one that was merged, places that are suspended
+// and closed, an old code that lacks something, codes that hang and codes that
 // nobody has confirmed, and blank ones. It is done once, at the first start.
 func (a *app) settleRegister(ctx context.Context, town *city.City) error {
 	here, first := demoTown(town), town.Units[0]
 	by := registry.Who{Account: "township"}
 	public, own := registry.Sender{Channel: "form"}, registry.Sender{Channel: "console", Account: "unit", Unit: town.UnitID(first.Name)}
 	var made []registry.Application
-	for i, f := range []registry.Form{ // the last two are of a unit that is there
+	for i, f := range []registry.Form{ // the last three are of a unit that is there
 		demoForm(here, "青禾市文昌路便利店", "", "文昌路便利店", "small_place", "小超市", "文昌路21号", "正门"),
 		demoForm(here, "青禾市东街口腔诊所", "91419981MA00000K05", "东街口腔诊所", "key_place", "诊所", "东街8号院", "正门", "急诊门"),
 		demoForm(here, "青禾市春晓理发店", "", "春晓理发店", "small_place", "小美容洗浴场所", "南巷3号院", "正门"),
+		demoForm(here, "青禾市古塔宾馆", "91419981MA00000L08", "古塔宾馆", "transit", "宾馆旅店", "古塔街16号", "大堂"),
+		demoForm(here, "青禾市望河书店", "", "望河书店", "other", "公共书坊", "滨河路9号", "正门"),
 		demoForm(here, first.Name, "", "望河书屋", "other", "公共书坊", "滨河路9号", "正门"),
 		demoForm(here, first.Name, "", "政务培训中心", "key_place", "教培机构", "学府路12号2层", "正门", "后门"),
+		demoForm(here, first.Name, "", "南关临时采样点", "other", "核酸采样点", "南关路2号院", "入口"),
 	} {
 		from := public
-		if i >= 3 {
+		if i >= 5 {
 			from = own
 		}
 		p, faults, err := a.applying.Submit(ctx, "", f, from)
@@ -50,15 +54,29 @@ func (a *app) settleRegister(ctx context.Context, town *city.City) error {
 	if _, err := a.applying.Reject(ctx, made[2].ID, registry.Who{Account: "township", Reason: "请补充门牌号和楼层"}); err != nil {
 		return err
 	}
-	for i := 3; i < 5; i++ {
+	for i := 3; i < len(made); i++ {
 		var err error
 		if made[i], err = a.applying.Approve(ctx, made[i].ID, by, false); err != nil {
 			return err
 		}
 	}
-	_, err := a.applying.Suspend(ctx, made[4].Made.Venue, "", registry.Who{Account: "township", Reason: "停课期间"})
+	twice, shop, school, tent := made[4].Made, made[5].Made, made[6].Made, made[7].Made
+	because := func(reason string) registry.Who { return registry.Who{Account: by.Account, Reason: reason} }
+	_, err := a.applying.Suspend(ctx, school.Venue, "", because("停课期间"))
 	if err == nil {
-		_, err = a.applying.Post(ctx, a.register, registry.Posting{Door: made[3].Made.Codes[0], Venue: made[3].Made.Venue, Finding: registry.FoundPosted, Remark: "正门右侧，高约1.5米", By: "township"})
+		_, err = a.applying.Close(ctx, tent.Venue, "", because("采样点撤除"))
+	}
+	if err == nil { // the same shop under another name: its code goes on
+		_, err = a.applying.Merge(ctx, twice.Venue, shop.Venue, because("重复登记"))
+	}
+	if err == nil {
+		_, err = a.applying.MergeUnits(ctx, twice.Unit, shop.Unit, because("重复登记"))
+	}
+	if err == nil {
+		_, err = a.applying.Save(ctx, "", demoForm(here, first.Name, "", "市民中心自助服务区", "functional_unit", "", "文昌路1号"), own)
+	}
+	if err == nil {
+		_, err = a.applying.Post(ctx, a.register, registry.Posting{Door: shop.Codes[0], Venue: shop.Venue, Finding: registry.FoundPosted, Remark: "正门右侧，高约1.5米", By: "township"})
 	}
 	if err == nil {
 		_, err = a.applying.Print(ctx, "", here, 12, by)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,8 +50,10 @@ type town struct {
 	t                 *testing.T
 	product, sim, ops string
 	data              string  // the --data folder
+	memory            string  // of a demo in a process of its own: --store
 	log               *record // of every level, if the demo is in this process
 	view              townView
+	sessions          map[string]string // of officials at the console, by user
 	stop              func()
 }
 
@@ -134,7 +137,7 @@ func (d *town) meet(line []byte) {
 	if err := json.Unmarshal(line, &first); err != nil || first.Event != "ready" {
 		d.t.Fatalf("the first line is %q", line)
 	}
-	d.product, d.sim, d.ops = first.URL, first.Sim, first.Operations
+	d.product, d.sim, d.ops, d.sessions = first.URL, first.Sim, first.Operations, map[string]string{}
 	d.control(http.MethodGet, "/sim/city", nil, &d.view)
 }
 
@@ -235,6 +238,76 @@ func (d *town) try(method, path string, in any) reply {
 }
 
 type object = map[string]any
+
+// session is that of an official, who logs in once.
+func (d *town) session(user string) (token string) {
+	d.t.Helper()
+	if d.sessions[user] == "" {
+		d.sessions[user], _ = d.official(user)
+	}
+	return d.sessions[user]
+}
+
+// as has an official call the console as a program does.
+func (d *town) as(user, method, path string, body object) reply {
+	d.t.Helper()
+	return d.by(d.session(user), method, path, body)
+}
+
+// by calls the platform with a token.
+func (d *town) by(token, method, path string, body object) reply {
+	d.t.Helper()
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	return d.ask(method, path, token, string(text))
+}
+
+// does is an official's call that must succeed.
+func (d *town) does(user, path string, body object) reply {
+	d.t.Helper()
+	r := d.as(user, http.MethodPost, path, body)
+	if r.status != http.StatusOK {
+		d.t.Fatalf("%s: %s: %d %s", user, path, r.status, r.body)
+	}
+	return r
+}
+
+// shown is what the console tells an official.
+func shown[T any](d *town, user, path string) (v T) {
+	d.t.Helper()
+	r := d.as(user, http.MethodGet, path, nil)
+	if r.status != http.StatusOK {
+		d.t.Fatalf("%s: %s: %d %s", user, path, r.status, r.body)
+	}
+	r.json(d.t, &v)
+	return v
+}
+
+// page is what an official's browser shows.
+func (d *town) page(user, path string) string {
+	d.t.Helper()
+	request := newRequest(d.t, http.MethodGet, d.product+path, "", "")
+	request.Header = http.Header{"Accept": {"text/html"}}
+	request.AddCookie(&http.Cookie{Name: "venuecode_console", Value: d.session(user)})
+	r := send(d.t, request)
+	if r.status != http.StatusOK {
+		d.t.Fatalf("%s: %s: %d %s", user, path, r.status, r.body)
+	}
+	return r.body
+}
+
+// fills sends a page's form.
+func (d *town) fills(path string, form url.Values) reply {
+	d.t.Helper()
+	request := newRequest(d.t, http.MethodPost, d.product+path, "", form.Encode())
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return send(d.t, request)
+}
 
 // at moves the civil clock to a time of 18 May, as 15:59:59.999.
 func (d *town) at(clock string) {
@@ -388,14 +461,21 @@ func (d *town) told(userid, tag string) []string {
 }
 
 // soon waits for what is done in the background: seconds, as the rules say.
-func soon[T any](t *testing.T, what string, look func() []T) []T {
+func soon[T any](t *testing.T, what string, look func() []T) (got []T) {
 	t.Helper()
-	for end := machine.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if got := look(); len(got) > 0 {
-			return got
-		}
+	until(t, 5*time.Second, what, func() bool { got = look(); return len(got) > 0 })
+	return got
+}
+
+// say writes values with blanks between them.
+func say(values ...any) string { return strings.TrimSuffix(fmt.Sprintln(values...), "\n") }
+
+// until looks until it is so.
+func until(t *testing.T, patience time.Duration, what string, so func() bool) {
+	t.Helper()
+	for end := machine.Now().Add(patience); !so(); time.Sleep(10 * time.Millisecond) {
 		if machine.Now().After(end) {
-			t.Fatalf("%s: nothing within 5 s", what)
+			t.Fatalf("%s: not within %s", what, patience)
 		}
 	}
 }

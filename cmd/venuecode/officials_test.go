@@ -93,7 +93,7 @@ func TestOfficialsOfTheDemoLogInAndTheirSecretsStayOut(t *testing.T) {
 		here.ask(http.MethodGet, "/console/board", tokens[user], "").json(t, &board)
 		seen[user] = len(board.Rows)
 	}
-	if all := len(here.view.Units); seen["checker"] != all || seen["township"] == 0 || seen["township"] >= all || seen["regulator"] == 0 || seen["regulator"] >= all {
+	if all := len(here.view.Units); seen["checker"] < all || seen["township"] == 0 || seen["township"] >= all || seen["regulator"] == 0 || seen["regulator"] >= all {
 		t.Errorf("of %d units officials see %v", len(here.view.Units), seen)
 	}
 	for _, c := range []struct{ user, method, path, template, body string }{

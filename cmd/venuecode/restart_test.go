@@ -33,7 +33,13 @@ func program(args ...string) *exec.Cmd {
 // would.
 func spawned(t *testing.T, data, clock string) (d *town, kill func()) {
 	t.Helper()
-	c := program("demo", "--quiet", "--json", "--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0", "--data", data, "--clock", clock)
+	return spawnedOn(t, embeddedMemory, data, clock)
+}
+
+// spawnedOn is one on another memory.
+func spawnedOn(t *testing.T, memory, data, clock string) (d *town, kill func()) {
+	t.Helper()
+	c := program("demo", "--quiet", "--json", "--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0", "--data", data, "--clock", clock, "--store", memory)
 	complaints := &record{}
 	c.Stderr = complaints
 	out, err := c.StdoutPipe()
@@ -54,7 +60,7 @@ func spawned(t *testing.T, data, clock string) (d *town, kill func()) {
 		kill()
 		t.Fatalf("the demo did not start: %v\n%s", err, complaints.String())
 	}
-	d = &town{t: t, data: data, log: complaints}
+	d = &town{t: t, memory: memory, data: data, log: complaints}
 	d.meet(line)
 	return d, kill
 }
