@@ -99,7 +99,7 @@ func mayGive(by Login, was, will Grant) error {
 }
 
 // reserved stand in the audit for those who are not accounts.
-var reserved = []string{"system", "resident", "operator", "unknown"}
+var reserved = []string{"system", "resident", "operator", "unknown", "applicant"}
 
 func (d Draft) check() (Draft, error) {
 	user, err := parseUser(d.User)

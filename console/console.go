@@ -75,7 +75,6 @@ type Handler struct {
 	Insecure bool
 
 	walking  sync.Mutex // held by the one walk over the trail
-	cleaning sync.Mutex // held while a photo is made fit to keep
 	printing sync.Mutex // held while posters are made
 }
 

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"io"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -53,7 +52,8 @@ func (h *Handler) posted(c *call) (answer, error) {
 	q := registry.Posting{Door: code, Venue: p.Venue.ID, By: c.by.User()}
 	if strings.HasPrefix(c.Get(fiber.HeaderContentType), fiber.MIMEMultipartForm) {
 		q.Finding, q.Remark = registry.Finding(c.FormValue("finding")), c.FormValue("remark")
-		q.Photo, err = h.photo(c)
+		file, _ := c.FormFile("photo")
+		q.Photo, err = photo.Sent(file)
 	} else {
 		var body struct {
 			Finding registry.Finding
@@ -76,27 +76,6 @@ func (h *Handler) posted(c *call) (answer, error) {
 	}
 	row := postingRow{q.ID, q.Door, p.Door.Name, q.Finding, q.Remark, q.Photo != nil, instant(q.At), q.By}
 	return answer{data: row, to: "/console/venues/" + string(p.Venue.ID)}, nil
-}
-
-// photo is the one that was sent, made fit to keep; nil for none. One is made at a
-// time: unpacked it is large.
-func (h *Handler) photo(c *call) ([]byte, error) {
-	file, err := c.FormFile("photo")
-	if err != nil || file.Size == 0 { // a form's field without a file
-		return nil, nil
-	}
-	f, err := file.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, photo.MaxBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	h.cleaning.Lock()
-	defer h.cleaning.Unlock()
-	return photo.Clean(b)
 }
 
 // postingPhoto shows the photo of a look at a door.

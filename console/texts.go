@@ -110,6 +110,7 @@ var names = map[string]map[string]string{
 		"5": "（五）小场所", "6": "（六）其他公共场所"},
 	"channel":     {"wecom_robot": "群", "wecom_app": "企业微信", "service_account": "服务号"},
 	"finding":     {"posted": "已张贴", "damaged": "破损待换", "missing": "未张贴或被调换"},
+	"by":          {registry.Applicant: "申请人自报"},
 	"unit":        {"pending": "证件待核", "closed": "注销"},
 	"application": {"draft": "草稿", "pending": "待审", "making": "办理中", "approved": "已通过", "rejected": "已退回"},
 	"from":        {"console": "管理后台", "miniapp": "小程序", "form": "网页", "import": "导入"},

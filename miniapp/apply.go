@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"html/template"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,7 @@ func (c Channel) IsPage() bool { return strings.HasPrefix(c.At, "https://") }
 type Apply struct {
 	Desk     *registry.Service
 	Rows     Applications
+	Postings registry.Postings
 	Payload  func(ctx context.Context, door venue.Code) (string, error) // of a door's old code, "" for none
 	Paper    poster.Paper
 	City     venue.Division
@@ -68,17 +70,20 @@ var applyHTML string
 
 var applyPage = template.Must(template.New("apply").Funcs(template.FuncMap{
 	"state": func(s registry.State) string { return stateWords[s] },
+	"door":  func(s venue.Status) string { return doorWords[s] },
 	"when":  func(t time.Time) string { return t.In(venue.Zone).Format("2006-01-02 15:04") },
 }).Parse(applyHTML))
 
 func (h *Handler) applyRoutes(app, api fiber.Router) {
 	api.Get("/applications", h.ownApplications)
 	api.Post("/applications", h.apply)
+	api.Post("/applications/:id/posted", h.ownPosted)
 	app.Get("/apply", func(c *fiber.Ctx) error { return h.applyView(c, "about", h.Apply) })
 	app.Get("/apply/new", h.applyForm)
 	app.Post("/apply/new", h.applyFilled)
 	app.Get("/apply/:id", h.applyState)
 	app.Get("/apply/:id/posters", h.applyPosters)
+	app.Post("/apply/:id/posted", h.applyPosted)
 }
 
 // applyView writes one of the pages: about, form, state or gone.
@@ -170,16 +175,37 @@ func (h *Handler) applyState(c *fiber.Ctx) error {
 
 	a, err := h.sent(ctx, c.Params("id"))
 	if isNotFound(err) {
-		c.Status(fiber.StatusNotFound)
-		return h.applyView(c, "gone", nil)
+		return h.applyGone(c)
 	} else if err != nil {
 		return err
 	}
+	return h.applyStateView(ctx, c, a, "")
+}
+
+func (h *Handler) applyGone(c *fiber.Ctx) error {
+	c.Status(fiber.StatusNotFound)
+	return h.applyView(c, "gone", nil)
+}
+
+// applyStateView writes the page of an application; fault is why a photo of the
+// door in the form was not taken, "" for none.
+func (h *Handler) applyStateView(ctx context.Context, c *fiber.Ctx, a registry.Application, fault string) error {
+	doors, err := h.doors(ctx, a)
+	if err != nil {
+		return err
+	}
+	is := func(s venue.Status) func(appliedDoor) bool {
+		return func(d appliedDoor) bool { return d.Status == s }
+	}
 	return h.applyView(c, "state", struct {
 		registry.Application
-		Doors   []doorLink
-		Hotline string
-	}{a, h.links(a), h.Apply.Paper.Hotline})
+		Doors              []appliedDoor
+		Printable, Waiting bool
+		Fault              string
+		FaultAt            venue.Code
+		Hotline            string
+	}{a, doors, slices.ContainsFunc(doors, is(venue.StatusActive)), slices.ContainsFunc(doors, is(venue.StatusPending)),
+		fault, venue.Code(c.FormValue("door")), h.Apply.Paper.Hotline})
 }
 
 // applyPosters prints the doors of an application that was approved.
@@ -219,21 +245,6 @@ func (h *Handler) applyPosters(c *fiber.Ctx) error {
 	return c.Send(b.Bytes())
 }
 
-type doorLink struct {
-	Code venue.Code `json:"code"`
-	Link string     `json:"link"`
-}
-
-func (h *Handler) links(a registry.Application) (list []doorLink) {
-	if a.State != registry.StateApproved {
-		return nil
-	}
-	for _, code := range a.Made.Codes {
-		list = append(list, doorLink{code, code.Link(h.Host)})
-	}
-	return list
-}
-
 type applicationJSON struct {
 	ID       string         `json:"id"`
 	State    registry.State `json:"state"`
@@ -242,15 +253,16 @@ type applicationJSON struct {
 	At       string         `json:"at"`
 	Proof    bool           `json:"proof"`
 	Reason   string         `json:"reason,omitempty"`
-	Codes    []doorLink     `json:"codes,omitempty"`
+	Codes    []appliedDoor  `json:"codes,omitempty"`
 }
 
-func (h *Handler) applicationJSON(a registry.Application) applicationJSON {
-	out := applicationJSON{a.ID, a.State, a.UnitName, a.Name, venue.FormatInstant(a.At), a.Proof, "", h.links(a)}
+func (h *Handler) applicationJSON(ctx context.Context, a registry.Application) (out applicationJSON, err error) {
+	out = applicationJSON{ID: a.ID, State: a.State, UnitName: a.UnitName, Name: a.Name, At: venue.FormatInstant(a.At), Proof: a.Proof}
 	if a.State == registry.StateRejected {
 		out.Reason = a.Decider.Reason
 	}
-	return out
+	out.Codes, err = h.doors(ctx, a)
+	return out, err
 }
 
 // apply takes an application from a registered resident.
@@ -300,7 +312,11 @@ func (h *Handler) apply(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(h.applicationJSON(a))
+	out, err := h.applicationJSON(ctx, a)
+	if err != nil {
+		return err
+	}
+	return c.JSON(out)
 }
 
 // ownApplications lists what the caller sent in.
@@ -318,7 +334,11 @@ func (h *Handler) ownApplications(c *fiber.Ctx) error {
 	}
 	out := []applicationJSON{}
 	for _, a := range list {
-		out = append(out, h.applicationJSON(a))
+		row, err := h.applicationJSON(ctx, a)
+		if err != nil {
+			return err
+		}
+		out = append(out, row)
 	}
 	return c.JSON(fiber.Map{"applications": out})
 }

@@ -1,6 +1,8 @@
 package miniapp
 
 import (
+	"fmt"
+
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/venuecode/venuecode/internal/web"
@@ -45,6 +47,21 @@ const (
 var stateWords = map[registry.State]string{
 	registry.StateDraft: "尚未提交", registry.StatePending: "已受理，等待审核", registry.StateMaking: "正在办理",
 	registry.StateApproved: "已通过", registry.StateRejected: "已退回",
+}
+
+// doorWords are what the state of a door, or of its venue, means to whoever
+// applied; without a state it is
+// not theirs any more.
+var doorWords = map[venue.Status]string{
+	venue.StatusActive: "可以扫码", venue.StatusIncomplete: "可以扫码", venue.StatusPending: "暂时不能扫码",
+	venue.StatusSuspended: "已停用，暂时不能扫码", "": "已注销，或已转给其他单位",
+}
+
+// Why a photo of a door was not taken.
+var postRefusals = map[string]error{
+	registry.RuleClosed: &web.Error{Status: fiber.StatusConflict, Code: "register_closed", Message: "这个出入口已注销，或已转给其他单位，不能再上传照片"},
+	registry.RuleProof:  &web.Error{Status: fiber.StatusConflict, Code: "register_proof", Message: "单位的登记证件尚待核对，核对后再张贴、拍照"},
+	registry.RuleToday:  &web.Error{Status: fiber.StatusTooManyRequests, Code: "postings_today", Message: fmt.Sprintf("这个出入口今天已上传 %d 张照片，请明天再传", registry.ApplicantDaily)},
 }
 
 // errWaiting: one resident has enough waiting.

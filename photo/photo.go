@@ -14,6 +14,9 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"io"
+	"mime/multipart"
+	"sync"
 
 	"github.com/venuecode/venuecode/venue"
 )
@@ -21,21 +24,43 @@ import (
 const (
 	// MaxBytes bounds what is taken.
 	MaxBytes = 4 << 20
-	// maxPixels bounds what is unpacked: a phone takes 12 or 24 million. As a PNG of
-	// 16 bits they are 200 MB, so few should be cleaned at a time.
+	// maxPixels bounds what is unpacked: a phone takes 12 or 24 million.
 	maxPixels = 25_000_000
 	maxSide   = 1600
 	quality   = 75
 )
 
-// Clean makes the picture. *venue.Invalid of the field "photo": "length" (more
-// than MaxBytes), "shape" (neither JPEG nor PNG, or broken), "range" (no pixels,
-// or too many).
+// Sent cleans a picture that came with a form; nil for none, which may be a field
+// without a file.
+func Sent(file *multipart.FileHeader) ([]byte, error) {
+	if file == nil || file.Size == 0 {
+		return nil, nil
+	}
+	f, err := file.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	return Clean(b)
+}
+
+// cleaning is held while one is made: as a PNG of 16 bits it unpacks to 200 MB.
+var cleaning sync.Mutex
+
+// Clean makes the picture, one at a time in the process. *venue.Invalid of the
+// field "photo": "length" (more than MaxBytes), "shape" (neither JPEG nor PNG, or
+// broken), "range" (no pixels, or too many).
 func Clean(b []byte) ([]byte, error) {
 	invalid := func(reason string) error { return &venue.Invalid{Field: "photo", Reason: reason} }
 	if len(b) > MaxBytes {
 		return nil, invalid("length")
 	}
+	cleaning.Lock()
+	defer cleaning.Unlock()
 	decode, head := jpeg.Decode, jpeg.DecodeConfig
 	switch {
 	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/venuecode/venuecode/venue"
@@ -9,7 +10,7 @@ import (
 )
 
 // PostingRows are the looks at doors.
-var PostingRows = Schema{Name: "postings", Indexes: []Index{ // random id → PostingRow
+var PostingRows = Schema{Name: "postings", Indexes: []Index{ // random id, an applicant's code.day.number → PostingRow
 	{Name: "venue", Fields: []string{"venue", "at"}},
 	{Name: "at", Fields: []string{"at"}},
 }}
@@ -37,8 +38,16 @@ func (r *Register) Keep(ctx context.Context, p registry.Posting) error {
 			return err
 		}
 	}
-	_, err := insert(ctx, r.postings, p.ID, row)
-	return err
+	return r.postings.Insert(ctx, p.ID, row)
+}
+
+// Kept tells whether there is a look of an id.
+func (r *Register) Kept(ctx context.Context, id string) (bool, error) {
+	_, err := r.postings.Get(ctx, id)
+	if errors.Is(err, venue.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func posting(row Row[PostingRow]) registry.Posting {

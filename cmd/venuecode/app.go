@@ -22,7 +22,6 @@ import (
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/bot"
 	"github.com/venuecode/venuecode/configs"
-	"github.com/venuecode/venuecode/console"
 	"github.com/venuecode/venuecode/health"
 	"github.com/venuecode/venuecode/internal/schedule"
 	"github.com/venuecode/venuecode/internal/web"
@@ -188,7 +187,7 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger, ad
 
 	options := web.Options{
 		Name: "venuecode", BodyLimit: int(config.Limits.Body), Proxies: config.TrustedProxies,
-		Machine: machine, Log: log, Metrics: metrics, Larger: console.Larger,
+		Machine: machine, Log: log, Metrics: metrics, Larger: larger,
 	}
 	a.web = web.New(options)
 	a.residents(check, platforms, ended, persons).Routes(a.web)

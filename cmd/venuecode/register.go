@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/venuecode/venuecode/console"
 	"github.com/venuecode/venuecode/miniapp"
 	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/venue"
@@ -42,10 +43,15 @@ func (a *app) paper() poster.Paper {
 	}
 }
 
+// larger is the limit of a body where it is not limits.body, else 0.
+func larger(method, path string) int {
+	return cmp.Or(console.Larger(method, path), miniapp.Larger(method, path))
+}
+
 // publicEntry is where units apply without a login.
 func (a *app) publicEntry() miniapp.Apply {
 	c := a.config
-	entry := miniapp.Apply{Desk: a.applying, Rows: a.register, Payload: a.registry.Payload, Paper: a.paper(), City: venue.Division(c.Division)}
+	entry := miniapp.Apply{Desk: a.applying, Rows: a.register, Postings: a.register, Payload: a.registry.Payload, Paper: a.paper(), City: venue.Division(c.Division)}
 	for _, d := range slices.Sorted(maps.Keys(c.Apply.Channels)) {
 		group := miniapp.Channels{Division: cmp.Or(c.Divisions.FullName(venue.Division(d)), d)}
 		for _, channel := range c.Apply.For(d) {

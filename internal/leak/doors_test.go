@@ -97,7 +97,7 @@ func phones(o *out) {
 		Platforms: map[string]miniapp.Platform{"wechat": apps{}}, Tokens: w.vault, Ended: ended, People: w.people, Retention: letting,
 		Places: w.registry, OldCodes: w.registry, Trail: w.trail, Checkin: checkins(w), Doors: w.registry, Clock: clock,
 		Host: "code.example.org", Reply: 5 * time.Second, Consent: "1", ConsentText: "告知书", Operator: "指挥部", Contact: "12345",
-		Apply:        miniapp.Apply{Desk: &registry.Service{Applications: rows, Book: rows, Blanks: rows, Random: rand.Reader, Clock: clock}, Rows: rows, Payload: w.registry.Payload},
+		Apply:        miniapp.Apply{Desk: &registry.Service{Applications: rows, Book: rows, Blanks: rows, Random: rand.Reader, Clock: clock}, Rows: rows, Postings: rows, Payload: w.registry.Payload},
 		Notification: func(url.Values) error { return &venue.Invalid{Field: "notification", Reason: "sign"} },
 	}
 	o.value("handler", h)
@@ -166,6 +166,8 @@ func phones(o *out) {
 			w.ask(app, http.MethodPost, "/api/v1/applications", session, object{"request_id": "request-" + secret, "name": secret, "uscc": secret, "applicant_name": secret, "manager_phone": secret, "inside": secret}, false)
 			w.ask(app, http.MethodPost, "/api/v1/applications", session, object{"id": secret}, false)
 			w.ask(app, http.MethodGet, "/apply/"+url.PathEscape(secret), "", nil, false)
+			w.ask(app, http.MethodPost, "/apply/"+url.PathEscape(secret)+"/posted", "", "door="+url.QueryEscape(secret), false)
+			w.ask(app, http.MethodPost, "/api/v1/applications/"+url.PathEscape(secret)+"/posted", "", "door="+url.QueryEscape(secret), false)
 			w.ask(app, http.MethodGet, "/apply/new?id="+url.QueryEscape(secret), "", nil, false)
 		}
 		w.ask(app, http.MethodGet, "/api/v1/applications", session, nil, false)

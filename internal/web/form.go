@@ -37,6 +37,7 @@ type FormField struct {
 	Required          bool
 	Lines             bool     // one answer a line
 	Max               int      // characters that a browser lets one type
+	Keys              string   // the phone's keyboard (inputmode); "" for letters
 	Choices           []Choice // to choose from; none: to be typed
 	Value, Fault      string   // as it was filled in, and what is wrong with it
 }
@@ -126,7 +127,7 @@ var form = []FormPart{
 		{Name: "parent_uscc", Label: "上级单位的统一社会信用代码", Hint: "没有上级单位的不填", Max: 18},
 		{Name: "division", Label: "所属区划", Hint: "乡镇、街道的 9 位行政区划代码，也可填 6 位或 12 位", Required: true, Max: 12},
 		{Name: "sectors", Label: "行业", Hint: "如 教育、商贸；多个用顿号隔开", Max: 200},
-		{Name: "headcount", Label: "在册人数", Hint: "含后勤、物业人员，只填数字", Max: 8},
+		{Name: "headcount", Label: "在册人数", Hint: "含后勤、物业人员，只填数字", Max: 8, Keys: "numeric"},
 	}},
 	{"场所", []FormField{
 		{Name: "name", Label: "场所名称", Hint: "对外使用的名称", Required: true, Max: 100},
@@ -143,8 +144,8 @@ var form = []FormPart{
 	}},
 	{"人员（加密保存，仅供审核和联系）", []FormField{
 		{Name: "applicant_name", Label: "申请人姓名", Required: true, Max: 50},
-		{Name: "applicant_phone", Label: "申请人手机号", Required: true, Max: 20},
+		{Name: "applicant_phone", Label: "申请人手机号", Required: true, Max: 20, Keys: "tel"},
 		{Name: "manager_name", Label: "管理人员姓名", Hint: "日常管理本场所的人", Required: true, Max: 50},
-		{Name: "manager_phone", Label: "管理人员手机号", Required: true, Max: 20},
+		{Name: "manager_phone", Label: "管理人员手机号", Required: true, Max: 20, Keys: "tel"},
 	}},
 }

@@ -164,6 +164,15 @@ type errorDetail struct {
 	Fields  []Fault `json:"fields,omitempty"`
 }
 
+// errorPage shows the sentence, one of ours, to who came with a browser.
+func errorPage(c *fiber.Ctx, sentence string) error {
+	c.Type("html", "utf-8")
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; style-src 'unsafe-inline'")
+	return c.SendString(`<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">` +
+		`<title>` + pageTitle + `</title><body style="font: 20px/1.6 system-ui, sans-serif; max-width: 28em; margin: 15vh auto; padding: 0 20px"><h1 style="font-size: 24px">` + sentence + `</h1><p>` + pageAdvice + `</p></body></html>`)
+}
+
 // respond is the one place where an error becomes a status and a sentence. The
 // person sees the sentence; the log, for faults of ours, the chain.
 func respond(log *slog.Logger) fiber.ErrorHandler {
@@ -178,7 +187,10 @@ func respond(log *slog.Logger) fiber.ErrorHandler {
 		if status == fiber.StatusRequestEntityTooLarge || status == fiber.StatusUnsupportedMediaType {
 			c.Context().SetConnectionClose() // the rest of the body must not be read as the next request
 		}
-		return c.Status(status).JSON(errorBody{detail})
+		if c.Status(status).Accepts(fiber.MIMEApplicationJSON, fiber.MIMETextHTML) == fiber.MIMETextHTML {
+			return errorPage(c, detail.Message)
+		}
+		return c.JSON(errorBody{detail})
 	}
 }
 
@@ -236,10 +248,16 @@ func frameDetail(status int) errorDetail {
 	return errorDetail{Code: "bad_request", Message: "请求无法识别"}
 }
 
+// What a page says beside the sentence.
+const (
+	pageTitle  = "场所码"
+	pageAdvice = "请返回上一页，核对后再试。"
+)
+
 var fieldNames = map[string]string{
 	"name": "姓名", "id_number": "证件号码", "id_type": "证件类型", "phone": "手机号", "phone_code": "手机号授权",
 	"consent": "同意告知书", "code": "场所码", "login_code": "登录凭证", "request_id": "请求编号", "app": "应用",
-	"direction": "进出方向", "presence": "到场方式", "companions": "同行人", "link": "场所码链接", "reason": "理由", "id": "编号", "before": "分页位置", "after": "分页位置", "limit": "每页条数",
+	"direction": "进出方向", "presence": "到场方式", "companions": "同行人", "link": "场所码链接", "reason": "理由", "id": "编号", "remark": "备注", "finding": "情况", "before": "分页位置", "after": "分页位置", "limit": "每页条数",
 }
 
 var reasonWords = map[string]string{
@@ -249,7 +267,17 @@ var reasonWords = map[string]string{
 	"character": "含有不能使用的字符", "host": "不是本平台的链接",
 }
 
+// fieldSentences are those that say more about one field.
+var fieldSentences = map[venue.Invalid]string{
+	{Field: "photo", Reason: "required"}: "请先拍一张照片", {Field: "photo", Reason: "length"}: "照片太大，请选用不超过 4MB 的照片",
+	{Field: "photo", Reason: "shape"}: "照片无法识别，请重新拍一张（JPEG 或 PNG 格式）", {Field: "photo", Reason: "range"}: "照片的像素太多，请把相机调到较低的分辨率后重拍",
+	{Field: "remark", Reason: "private"}: "备注中不要写手机号码、证件号码", {Field: "remark", Reason: "length"}: "备注最多 200 字",
+}
+
 func fieldSentence(e *venue.Invalid) string {
+	if s, ok := fieldSentences[*e]; ok {
+		return s
+	}
 	field, ok := fieldNames[e.Field]
 	if !ok {
 		field = "填写的内容"

@@ -216,6 +216,21 @@ func TestARouteThatIsNotThereAnswersInJSON(t *testing.T) {
 	}
 }
 
+func TestABrowserIsShownTheSentence(t *testing.T) {
+	app, _ := newApp(t, io.Discard)
+	for accept, want := range map[string]string{
+		"": "application/json", "*/*": "application/json", "application/json": "application/json",
+		"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8": "text/html; charset=utf-8",
+	} {
+		req := get(t, "/nowhere")
+		req.Header.Set("Accept", accept)
+		resp, body := do(t, app, req)
+		if resp.StatusCode != 404 || resp.Header.Get("Content-Type") != want || !strings.Contains(body, "没有找到") {
+			t.Errorf("Accept %q: %d %s %s", accept, resp.StatusCode, resp.Header.Get("Content-Type"), body)
+		}
+	}
+}
+
 func TestBearer(t *testing.T) {
 	app, _ := newApp(t, io.Discard)
 	app.Get("/x", func(c *fiber.Ctx) error { return c.SendString("[" + web.Bearer(c) + "]") })

@@ -80,7 +80,7 @@ func (e Event) Check() error {
 			return &venue.Invalid{Field: t.field, Reason: "length"}
 		case !utf8.ValidString(t.text):
 			return &venue.Invalid{Field: t.field, Reason: "shape"}
-		case looksPrivate(t.text):
+		case LooksPrivate(t.text):
 			return &venue.Invalid{Field: t.field, Reason: "private"}
 		}
 	}
@@ -103,10 +103,10 @@ var (
 
 const hashDigits = 24 // at least, of a hash in hexadecimal
 
-// looksPrivate tells whether s holds what has the shape of a mobile number or
+// LooksPrivate tells whether s holds what has the shape of a mobile number or
 // of an ID number of 18 or 15 digits, written together or in groups. The check
 // character is not asked: a number with a slip of the pen is somebody's too.
-func looksPrivate(s string) bool {
+func LooksPrivate(s string) bool {
 	s = romanTen.Replace(venue.Fold(s))
 	s = hashes.ReplaceAllStringFunc(s, func(h string) string {
 		if len(h) >= hashDigits {

@@ -74,7 +74,7 @@ func TestTextsThatLookPrivateAreRefused(t *testing.T) {
 		}
 	}
 	for _, text := range harmless {
-		if looksPrivate(text) {
+		if LooksPrivate(text) {
 			t.Errorf("%q was taken for private", text)
 		}
 	}

@@ -76,6 +76,7 @@ const (
 	RuleDecided   = "decided"    // an application is decided once
 	RuleUsed      = "used"       // the blank code hangs somewhere else, or is kept for there
 	RuleDoorCount = "door_count" // more than MaxDoors
+	RuleToday     = "today"      // an applicant has sent enough of this door today
 )
 
 func refuse(rule string) error { return &Refused{rule} }
