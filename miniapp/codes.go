@@ -1,6 +1,7 @@
 package miniapp
 
 import (
+	"context"
 	_ "embed"
 	"html/template"
 
@@ -17,19 +18,63 @@ var doorHTML string
 
 var doorPage = template.Must(template.New("door").Parse(doorHTML))
 
+// scanned is the code in what a phone read: a link or, if that is "", a code. What
+// is neither ours may be an old code, or nothing: then "" is resolved like any
+// unknown one, with the same answer in the same time.
+func (h *Handler) scanned(ctx context.Context, link, code string) (venue.Code, error) {
+	parsed, err := venue.ParseCode(code)
+	if link != "" {
+		code = link
+		parsed, err = venue.ParseLink(link, h.Host)
+	}
+	if err != nil {
+		return h.OldCodes.Old(ctx, code)
+	}
+	return parsed, nil
+}
+
+// place is that of the code in the path. No old code is looked up there: many of
+// them are serial numbers.
 func (h *Handler) place(c *fiber.Ctx) (checkin.Place, error) {
 	ctx, cancel := web.Deadline(c, h.Reply)
 	defer cancel()
 
 	code, err := venue.ParseCode(c.Params("code"))
 	if err != nil {
-		code = "" // resolved like any unknown code
+		if code, err = h.OldCodes.Old(ctx, ""); err != nil {
+			return checkin.Place{}, err
+		}
 	}
+	return h.resolve(ctx, code)
+}
+
+func (h *Handler) resolve(ctx context.Context, code venue.Code) (checkin.Place, error) {
 	place, err := h.Doors.Resolve(ctx, code)
 	if isNotFound(err) {
 		return place, web.ErrCodeInvalid
 	}
 	return place, err
+}
+
+// link shows the same as code of any link that a scan takes, former systems' too.
+// It wants a session, or whoever counts through serial numbers has the list of
+// all places.
+func (h *Handler) link(c *fiber.Ctx) error {
+	ctx, cancel := web.Deadline(c, h.Reply)
+	defer cancel()
+
+	if _, err := h.session(ctx, c); err != nil {
+		return err
+	}
+	code, err := h.scanned(ctx, c.Query("link"), "")
+	if err != nil {
+		return err
+	}
+	place, err := h.resolve(ctx, code)
+	if err != nil {
+		return err
+	}
+	return showPlace(c, place)
 }
 
 // code shows what a person may see before scanning. The phone judges near or
@@ -39,6 +84,10 @@ func (h *Handler) code(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	return showPlace(c, place)
+}
+
+func showPlace(c *fiber.Ctx, place checkin.Place) error {
 	v := place.Venue
 	return c.JSON(fiber.Map{
 		"code": place.Door.Code, "venue": v.Name, "door": place.Door.Name, "address": v.Address,

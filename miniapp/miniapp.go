@@ -86,6 +86,7 @@ func (h *Handler) Routes(app fiber.Router) {
 	api.Get("/me/scans", h.visits)
 	api.Get("/me/accesses", h.accesses)
 	api.Post("/scans", h.scan)
+	api.Get("/codes", h.link)
 	api.Get("/codes/:code", h.code)
 	h.applyRoutes(app, api)
 	if h.NoOp {

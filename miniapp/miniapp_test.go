@@ -485,6 +485,50 @@ func TestCodesThatNobodyMayScanLookAlike(t *testing.T) {
 	}
 }
 
+func TestWhereALinkIsBeforeItIsScanned(t *testing.T) {
+	w := newWorld(t)
+	token := w.login("wechat", "1") // not registered yet
+	long := "旧码|" + strings.Repeat("7", store.MaxPayload-len("旧码|"))
+	unknown, err := venue.NewCode(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := store.NewRegister(w.docs, w.handler.Doors.(*store.Registry), w.handler.Tokens.(*vault.Vault), w)
+	for payload, code := range map[string]venue.Code{"https://csm.example.com/q?id=10001&t=%E5%BA%97": w.code, long: w.code, "10002": w.closed} {
+		if _, err := old.KeepOld(t.Context(), payload, code); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := func(link, token string) string {
+		status, body, header := w.call("GET", "/api/v1/codes?link="+url.QueryEscape(link), token, nil)
+		return fmt.Sprint(status, header.Get("Cache-Control"), body)
+	}
+	_, place, _ := w.call("GET", "/api/v1/codes/"+string(w.code), "", nil)
+	for name, link := range map[string]string{"ours": w.code.Link(w.handler.Host), "a former system's": "https://csm.example.com/q?id=10001&t=%E5%BA%97", "the longest": long} {
+		if got := at(link, token); got != "200no-store"+place {
+			t.Errorf("%s: %s, want %s", name, got, place)
+		}
+	}
+	want := at(unknown.Link(w.handler.Host), token)
+	if !strings.HasPrefix(want, "404") || !strings.Contains(want, "code_invalid") {
+		t.Errorf("unknown: %s", want)
+	}
+	for name, link := range map[string]string{"closed": w.closed.Link(w.handler.Host), "a former system's, closed": "10002", "another host's": "https://evil.example/v/" + string(w.code),
+		"nothing": "", "too long": long + "7", "a former system's, changed": "https://csm.example.com/q?id=10001", "no text": "\xff\x00"} {
+		if got := at(link, token); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	if got := at(w.code.Link(w.handler.Host), ""); !strings.HasPrefix(got, "401") {
+		t.Errorf("without a session: %s", got)
+	}
+	for _, serial := range []string{"/api/v1/codes/", "/v/"} {
+		if status, _, _ := w.call("GET", serial+"10001", "", nil); status != 404 {
+			t.Errorf("%s of a serial number: %d", serial, status)
+		}
+	}
+}
+
 func TestThePageBehindACode(t *testing.T) {
 	w := newWorld(t)
 	for name, path := range map[string]string{"door": "/v/" + string(w.code), "invalid": "/v/NOTHING", "hostile": "/v/" + string(w.evil)} {

@@ -70,19 +70,8 @@ func (h *Handler) incoming(ctx context.Context, c *fiber.Ctx) (r checkin.Request
 
 func (h *Handler) request(ctx context.Context, person venue.PersonID, b scanBody) (r checkin.Request, err error) {
 	r = checkin.Request{Person: person, RequestID: b.RequestID}
-	text := b.Code
-	if b.Link != "" {
-		text = b.Link
-		r.Code, err = venue.ParseLink(text, h.Host)
-	} else {
-		r.Code, err = venue.ParseCode(text)
-	}
-	if err != nil {
-		// An old code, or none: then "" is resolved like any unknown one, with the
-		// same answer in the same time.
-		if r.Code, err = h.OldCodes.Old(ctx, text); err != nil {
-			return r, err
-		}
+	if r.Code, err = h.scanned(ctx, b.Link, b.Code); err != nil {
+		return r, err
 	}
 	var ok bool
 	if r.Direction, ok = directions[b.Direction]; !ok {

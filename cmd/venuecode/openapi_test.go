@@ -14,6 +14,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -393,6 +394,9 @@ func TestAnswersAreAsOpenAPISays(t *testing.T) {
 		{name: "no page of looks", method: "GET", path: "/api/v1/me/accesses?after=x", template: "/api/v1/me/accesses", token: session, status: 422, code: "invalid_field"},
 		{name: "a place", method: "GET", path: "/api/v1/codes/" + at.Code, template: "/api/v1/codes/{code}", status: 200},
 		{name: "no place", method: "GET", path: "/api/v1/codes/nowhere", template: "/api/v1/codes/{code}", status: 404, code: "code_invalid"},
+		{name: "a link's place", method: "GET", path: "/api/v1/codes?link=" + url.QueryEscape(at.Link), template: "/api/v1/codes", token: session, status: 200},
+		{name: "no link's place", method: "GET", path: "/api/v1/codes?link=nowhere", template: "/api/v1/codes", token: session, status: 404, code: "code_invalid"},
+		{name: "a link's place for nobody", method: "GET", path: "/api/v1/codes?link=nowhere", template: "/api/v1/codes", status: 401, code: "unauthorized"},
 		{name: "a place's page", method: "GET", path: "/v/" + at.Code, template: "/v/{code}", status: 200},
 		{name: "no place's page", method: "GET", path: "/v/nowhere", template: "/v/{code}", status: 404},
 		{name: "no domain check", method: "GET", path: "/nothing.txt", template: "/{file}.txt", status: 404, code: "not_found"},

@@ -6,8 +6,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -250,20 +248,13 @@ func (s *Sim) scan(ctx context.Context, p *phone, in scanInput) (answer, error) 
 	return s.asPhone(ctx, p, http.MethodPost, "/api/v1/scans", body)
 }
 
-var codeInLink = regexp.MustCompile(`^[0-9A-Za-z-]{1,40}$`)
-
 // presence compares the phone's place with the door's, as the mini-program
 // does: near, far, or unknown when either place is not known.
 func (s *Sim) presence(ctx context.Context, p *phone, link string, at location) (string, error) {
-	u, err := url.Parse(link)
-	if err != nil || at.Lat == nil || at.Lng == nil {
+	if at.Lat == nil || at.Lng == nil {
 		return "unknown", nil
 	}
-	_, code, found := strings.Cut(u.Path, "/v/")
-	if !found || !codeInLink.MatchString(code) {
-		return "unknown", nil
-	}
-	a, err := s.asPhone(ctx, p, http.MethodGet, "/api/v1/codes/"+code, nil)
+	a, err := s.asPhone(ctx, p, http.MethodGet, "/api/v1/codes?link="+url.QueryEscape(link), nil)
 	if err != nil {
 		return "", err
 	}

@@ -240,7 +240,7 @@ func fakeProduct(t *testing.T, k Keys) *product {
 		p.scans = append(p.scans, in)
 		fmt.Fprint(w, `{"scan_id":"1","at":"2022-05-20T15:00:00.000+08:00","venue":"兴唐一中","door":"东门","health":"green","decision":"admit","title":"通行","advice":["请进"],"name":"张*","companions":[]}`)
 	}))
-	mux.HandleFunc("GET /api/v1/codes/D1", authorised(func(w http.ResponseWriter, _ map[string]any) {
+	mux.HandleFunc("GET /api/v1/codes", authorised(func(w http.ResponseWriter, _ map[string]any) {
 		p.located++
 		fmt.Fprint(w, `{"venue":"兴唐一中","lng":113.0,"lat":23.0,"radius":200}`)
 	}))
