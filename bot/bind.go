@@ -16,7 +16,7 @@ func (h *Handler) bind(ctx context.Context, m Message, code string) (string, err
 	if !ok {
 		return textBindWait, nil
 	}
-	binding, err := h.Binder.Bind(ctx, m.Account, code)
+	bound, err := h.Binder.Bind(ctx, m.Account, code)
 	if wrongCode(err) {
 		return textBindWrong, nil
 	}
@@ -24,9 +24,12 @@ func (h *Handler) bind(ctx context.Context, m Message, code string) (string, err
 	if err != nil {
 		return "", err
 	}
-	name, err := h.unitName(ctx, binding.Unit)
+	if bound.Manages.ID != "" {
+		return textManages(bound.Manages.Name), nil
+	}
+	name, err := h.unitName(ctx, bound.Unit)
 	if err != nil {
-		h.Log.Warn("unit's name not found for a greeting", "unit", binding.Unit)
+		h.Log.Warn("unit's name not found for a greeting", "unit", bound.Unit)
 	}
 	return textBound(name, h.Policy), nil // the code is used up: this must not fail any more
 }

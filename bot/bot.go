@@ -45,7 +45,7 @@ type Directory interface {
 // venue.ErrNotFound, ErrInvalid, ErrStale, ErrExists or ErrConflict: the asker
 // is not told which.
 type Binder interface {
-	Bind(ctx context.Context, account venue.ChatAccount, code string) (venue.Binding, error)
+	Bind(ctx context.Context, account venue.ChatAccount, code string) (venue.Bound, error)
 }
 
 // Names are the full and short names of all units, the full one first.

@@ -177,6 +177,27 @@ func TestAStrangerCanBindAndGetHelpAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestAManagerIsGreetedAsOneAndReportsForNobody(t *testing.T) {
+	for _, path := range paths {
+		w := newWorld(t)
+		if got := w.say(path, "boss", "绑定 PLACE1"); got != textManages("青禾市民中心") {
+			t.Errorf("%s: %s", path, got)
+		}
+		for _, text := range []string{"上报 326", "确认", "昨日 3 补", "查", "差异", "撤回"} {
+			if got := w.say(path, "boss", text); got != textUnbound {
+				t.Errorf("%s: %s: %s", path, text, got)
+			}
+		}
+		if w.desk.called() != 0 {
+			t.Errorf("%s: the desk was called", path)
+		}
+		w.say(path, from(path), "绑定 PLACE1")
+		if w.say(path, from(path), "上报 5"); w.desk.last.Unit != edu || w.desk.last.Count != 5 {
+			t.Errorf("%s: who manages a place too reports for %s", path, w.desk.last.Unit)
+		}
+	}
+}
+
 func TestAWrongCodeIsNotExplainedAndFiveAreEnough(t *testing.T) {
 	w := newWorld(t)
 	for i, code := range []string{"USED1", "OLD1", "NONE1", "NONE2"} {

@@ -52,6 +52,12 @@ func textBound(unit string, p daily.Policy) string {
 	return fmt.Sprintf("绑定成功，您现在为%s上报。请在每天%s前回复扫码次数，例如：上报 326。发送“帮助”查看全部用法", quoted(unit), p.Deadline)
 }
 
+// textManages greets who hears of red codes at a venue, and reports for nobody by
+// that.
+func textManages(place string) string {
+	return fmt.Sprintf("绑定成功，您已成为“%s”的负责人。有人在该场所扫出红码时，会单独通知您，请及时到现场处置。这与每日上报无关：上报仍由单位绑定的上报人负责", place)
+}
+
 // textReceipt acknowledges unit, window, number and time.
 func textReceipt(r daily.Receipt, p daily.Policy) string {
 	e := r.Entry

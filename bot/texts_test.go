@@ -68,6 +68,7 @@ func everyReply() []said {
 		{"too many wrong codes", textBindWait},
 		{"bound", textBound("市教育体育局", p)},
 		{"bound, name unknown", textBound("", p)},
+		{"bound as a manager", textManages("青禾市民中心")},
 		{"hello", textHello(p)},
 		{"help", textHelp(p)},
 		{"reported", receipt(entry(venue.EntryReport, 326, at(15, 42)), nil)},

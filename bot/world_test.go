@@ -345,21 +345,23 @@ func (p fakePeople) Binding(_ context.Context, a venue.ChatAccount) (venue.Bindi
 	return b, nil
 }
 
-func (p fakePeople) Bind(_ context.Context, a venue.ChatAccount, code string) (venue.Binding, error) {
+func (p fakePeople) Bind(_ context.Context, a venue.ChatAccount, code string) (venue.Bound, error) {
 	peopleMu.Lock()
 	defer peopleMu.Unlock()
 	switch code {
 	case "GOOD1":
 		p[a.Key()] = venue.Binding{Account: a, Unit: school}
-		return p[a.Key()], nil
+		return venue.Bound{Binding: p[a.Key()]}, nil
+	case "PLACE1": // a manager's
+		return venue.Bound{Binding: venue.Binding{Account: a, Unit: school}, Manages: venue.Venue{ID: "v1", Name: "青禾市民中心"}}, nil
 	case "USED1":
-		return venue.Binding{}, venue.ErrConflict
+		return venue.Bound{}, venue.ErrConflict
 	case "OLD1":
-		return venue.Binding{}, venue.ErrStale
+		return venue.Bound{}, venue.ErrStale
 	case "DOWN1":
-		return venue.Binding{}, venue.ErrUnavailable
+		return venue.Bound{}, venue.ErrUnavailable
 	}
-	return venue.Binding{}, venue.ErrNotFound
+	return venue.Bound{}, venue.ErrNotFound
 }
 
 type fakeNames struct{}

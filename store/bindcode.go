@@ -69,9 +69,10 @@ func (b *BindCodes) make(ctx context.Context, row BindCodeRow) (string, error) {
 
 func (b *BindCodes) id(code string) string { return b.blind("bind_code", code) }
 
-// Bind redeems a code, for the unit or the venue that it was made for. A code that is wrong, used or too old is a
-// *venue.Invalid; the same account may repeat its own while it is good.
-func (b *BindCodes) Bind(ctx context.Context, account venue.ChatAccount, code string) (venue.Binding, error) {
+// Bind redeems a code, for the unit or the venue that it was made for. A code that
+// is wrong, used or too old is a *venue.Invalid; the same account may repeat its own
+// while it is good.
+func (b *BindCodes) Bind(ctx context.Context, account venue.ChatAccount, code string) (venue.Bound, error) {
 	code = strings.NewReplacer(" ", "", "-", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(venue.Fold(code)))
 	refused := &venue.Invalid{Field: "bind_code", Reason: "refused"}
 	now := b.clock.Now()
@@ -83,17 +84,20 @@ func (b *BindCodes) Bind(ctx context.Context, account venue.ChatAccount, code st
 		return nil
 	})
 	if errors.Is(err, venue.ErrNotFound) {
-		return venue.Binding{}, refused
+		return venue.Bound{}, refused
 	} else if err != nil {
-		return venue.Binding{}, err
+		return venue.Bound{}, err
 	}
-	binding := venue.Binding{Account: account, Unit: venue.UnitID(row.Value.Unit), Since: now}
+	bound := venue.Bound{Binding: venue.Binding{Account: account, Unit: venue.UnitID(row.Value.Unit), Since: now}}
 	if id := venue.VenueID(row.Value.Venue); id != "" {
-		_, err := b.Register.Change(ctx, id, registry.Who{Account: account.Key()}, func(p registry.Place) (registry.Change, error) { return p.Manage(account) })
+		_, err := b.Register.Change(ctx, id, registry.Who{Account: account.Key()}, func(p registry.Place) (registry.Change, error) {
+			bound.Manages = p.Venue
+			return p.Manage(account)
+		})
 		if refused := (*registry.Refused)(nil); errors.As(err, &refused) && refused.Rule == registry.RuleAlready {
 			err = nil
 		}
-		return binding, err
+		return bound, err
 	}
-	return binding, b.registry.Bind(ctx, binding)
+	return bound, b.registry.Bind(ctx, bound.Binding)
 }

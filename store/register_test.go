@@ -178,7 +178,7 @@ func TestAManagerIsBoundByACode(t *testing.T) {
 	}
 	account := venue.ChatAccount{Channel: venue.ChannelWeComApp, ID: "s001"}
 	for range 2 { // the same account may repeat its own
-		if got, err := codes.Bind(ctx, account, code); err != nil || got.Unit != a.Made.Unit {
+		if got, err := codes.Bind(ctx, account, code); err != nil || got.Manages.ID != a.Made.Venue || got.Manages.Name == "" {
 			t.Fatalf("%+v, %v", got, err)
 		}
 	}

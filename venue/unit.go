@@ -90,6 +90,14 @@ type Binding struct {
 	Since   time.Time
 }
 
+// Bound is what a one-time code made of an account: one that reports for the unit
+// or, if Manages is a venue, one of those who hear of red codes there. That alone
+// reports for nobody.
+type Bound struct {
+	Binding
+	Manages Venue
+}
+
 // Channel is a way by which words reach a person or a group.
 type Channel string
 
