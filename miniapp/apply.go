@@ -109,7 +109,9 @@ func (h *Handler) applyForm(c *fiber.Ctx) error {
 			return c.Redirect("/apply/new", fiber.StatusSeeOther)
 		}
 		a.Form.ApplicantName, a.Form.ApplicantPhone, a.Form.ManagerName, a.Form.ManagerPhone = registry.Typed{}, registry.Typed{}, registry.Typed{}, registry.Typed{}
-		return h.applyView(c, "form", h.filledIn(a.ID, a.Form.Values(), nil))
+		back := h.filledIn(a.ID, a.Form.Values(), nil)
+		back.Reason = a.Decider.Reason
+		return h.applyView(c, "form", back)
 	}
 	id, err := registry.NewID(h.Apply.Desk.Random)
 	if err != nil {
@@ -123,10 +125,11 @@ type formView struct {
 	ID     string
 	Parts  []web.FormPart
 	Faults int
+	Reason string // why it was sent back
 }
 
 func (h *Handler) filledIn(id string, values map[string]string, faults []web.Fault) formView {
-	return formView{id, web.Form(values, faults, web.DivisionChoices(h.Apply.Paper.Divisions, h.Apply.City)), len(faults)}
+	return formView{ID: id, Parts: web.Form(values, faults, web.DivisionChoices(h.Apply.Paper.Divisions, h.Apply.City)), Faults: len(faults)}
 }
 
 // applyFilled takes the form. What is wrong is shown beside the fields, and
@@ -179,7 +182,7 @@ func (h *Handler) applyState(c *fiber.Ctx) error {
 	} else if err != nil {
 		return err
 	}
-	return h.applyStateView(ctx, c, a, "")
+	return h.applyStateView(ctx, c, a, "", "")
 }
 
 func (h *Handler) applyGone(c *fiber.Ctx) error {
@@ -188,8 +191,8 @@ func (h *Handler) applyGone(c *fiber.Ctx) error {
 }
 
 // applyStateView writes the page of an application; fault is why a photo of the
-// door in the form was not taken, "" for none.
-func (h *Handler) applyStateView(ctx context.Context, c *fiber.Ctx, a registry.Application, fault string) error {
+// door at was not taken, "" for none.
+func (h *Handler) applyStateView(ctx context.Context, c *fiber.Ctx, a registry.Application, at venue.Code, fault string) error {
 	doors, err := h.doors(ctx, a)
 	if err != nil {
 		return err
@@ -205,7 +208,7 @@ func (h *Handler) applyStateView(ctx context.Context, c *fiber.Ctx, a registry.A
 		FaultAt            venue.Code
 		Hotline            string
 	}{a, doors, slices.ContainsFunc(doors, is(venue.StatusActive)), slices.ContainsFunc(doors, is(venue.StatusPending)),
-		fault, venue.Code(c.FormValue("door")), h.Apply.Paper.Hotline})
+		fault, at, h.Apply.Paper.Hotline})
 }
 
 // applyPosters prints the doors of an application that was approved.

@@ -128,7 +128,7 @@ func TestWhoHasNoLoginAppliesOnThePage(t *testing.T) {
 	if _, page, _ := w.call("GET", "/apply/"+id, "", nil); !strings.Contains(page, "地址不完整") {
 		t.Errorf("sent back: %s", page)
 	}
-	if _, page, _ := w.call("GET", "/apply/new?id="+id, "", nil); !strings.Contains(page, "文昌路1号旁") || strings.Contains(page, "欧阳明德") || strings.Contains(page, "13812345678") {
+	if _, page, _ := w.call("GET", "/apply/new?id="+id, "", nil); !strings.Contains(page, "文昌路1号旁") || !strings.Contains(page, "地址不完整") || strings.Contains(page, "欧阳明德") || strings.Contains(page, "13812345678") {
 		t.Error("the form of one that was sent back has not the place, or has the people")
 	}
 	form.Set("address", "文昌路1号旁一层")

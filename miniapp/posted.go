@@ -44,7 +44,7 @@ func (d appliedDoor) Usable() bool { return d.Name != "" && d.Status != venue.St
 // doors lists those of an application; none before it is approved.
 func (h *Handler) doors(ctx context.Context, a registry.Application) ([]appliedDoor, error) {
 	p, err := h.Apply.Desk.Standing(ctx, a)
-	if err != nil || a.State != registry.StateApproved {
+	if err != nil || a.State != registry.StateApproved { // its codes may be drawn already
 		return nil, err
 	}
 	standing := map[venue.Code]venue.Door{}
@@ -113,7 +113,7 @@ func (h *Handler) applyPosted(c *fiber.Ctx) error {
 		return err
 	}
 	c.Status(status)
-	return h.applyStateView(ctx, c, a, fault)
+	return h.applyStateView(ctx, c, a, look.Door, fault)
 }
 
 // ownPosted takes it from the resident who sent the application.

@@ -132,7 +132,7 @@ func TestWhoAppliedShowsThatTheCodeHangs(t *testing.T) {
 	if status != 303 || header.Get("Location") != page+"#"+front || !w.since(a.Made.Codes[0]) || w.since(a.Made.Codes[1]) {
 		t.Fatalf("posted: %d to %s", status, header.Get("Location"))
 	}
-	if _, body, _ := w.call("GET", page, "", nil); !strings.Contains(body, "已确认张贴（2022-10-12 12:00）") {
+	if _, body, _ := w.call("GET", page, "", nil); !strings.Contains(body, "已确认张贴<b>（2022-10-12 12:00）") {
 		t.Errorf("afterwards: %s", body)
 	}
 	if rows := w.looks(); len(rows) != 1 || rows[0].By != registry.Applicant || rows[0].Remark != "正门右侧" || len(rows[0].Photo) == 0 || bytes.Contains(rows[0].Photo, []byte("JFIF")) {

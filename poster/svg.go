@@ -32,9 +32,9 @@ func HTML(w io.Writer, sheet Sheet, doors ...Door) error {
 		return &venue.Invalid{Field: "doors", Reason: "count"}
 	}
 	v := struct {
-		Title, Style any
-		Posters      []template.HTML
-	}{Title: textHeading, Style: template.CSS(styleOf(sheet))}
+		Title, Style, Print any
+		Posters             []template.HTML
+	}{Title: textHeading, Print: textPrint(sheet), Style: template.CSS(styleOf(sheet))}
 	for i, d := range doors {
 		b, err := drawing(sheet, d)
 		if err != nil {
@@ -49,10 +49,12 @@ var page = template.Must(template.New("").Parse(`<!doctype html>
 <html lang="zh-CN">
 <head>
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{.Title}}</title>
 <style>{{.Style}}</style>
 </head>
 <body>
+<p>{{.Print}}</p>
 {{- range .Posters}}
 {{.}}
 {{- end}}
@@ -64,7 +66,7 @@ var page = template.Must(template.New("").Parse(`<!doctype html>
 func styleOf(s Sheet) string {
 	w, h := s.size()
 	return fmt.Sprintf("@page{size:%s;margin:0}body{margin:0}svg{display:block;width:%gmm;height:%gmm;break-after:page;print-color-adjust:exact;-webkit-print-color-adjust:exact}"+
-		"svg:last-of-type{break-after:auto}@media screen{body{background:#ddd}svg{margin:8mm auto;background:#fff}}", s, w, h)
+		"svg:last-of-type{break-after:auto}@media screen{body{background:#ddd;padding:8px}svg{margin:8px auto 24px;background:#fff;max-width:100%%;height:auto}p{font:18px/1.6 sans-serif;color:#000;max-width:38em;margin:8px auto}}@media print{p{display:none}}", s, w, h)
 }
 
 // Policy is the Content-Security-Policy under which HTML's page shows: its own

@@ -21,6 +21,11 @@ func textPrivacy(operator, contact string, days int) string {
 	return fmt.Sprintf("个人信息保护：%s依据《中华人民共和国传染病防治法》《突发公共卫生事件应急条例》《中华人民共和国个人信息保护法》第十三条处理扫码信息，仅用于疫情防控，到访记录保存%d天后销毁。查询、更正、撤回请联系：%s。", operator, days, contact)
 }
 
+// textPrint stands above the posters on a screen, and is not printed.
+func textPrint(s Sheet) string {
+	return fmt.Sprintf("请用浏览器的“打印”功能，纸张选 %s，边距选“无”，比例 100%%。手机上不能打印的，可以把本页存为 PDF，或在电脑上打开本页打印。", s)
+}
+
 func textMissing(missing []rune) string {
 	if len(missing) == 0 {
 		return ""

@@ -170,7 +170,7 @@ func errorPage(c *fiber.Ctx, sentence string) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; style-src 'unsafe-inline'")
 	return c.SendString(`<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">` +
-		`<title>` + pageTitle + `</title><body style="font: 20px/1.6 system-ui, sans-serif; max-width: 28em; margin: 15vh auto; padding: 0 20px"><h1 style="font-size: 24px">` + sentence + `</h1><p>` + pageAdvice + `</p></body></html>`)
+		`<title>` + pageTitle + `</title><body style="font: 20px/1.6 system-ui, &quot;PingFang SC&quot;, &quot;Noto Sans SC&quot;, &quot;Microsoft YaHei&quot;, sans-serif; max-width: 28em; margin: 15vh auto; padding: 0 20px"><h1 style="font-size: 24px">` + sentence + `</h1><p>` + pageAdvice + `</p></body></html>`)
 }
 
 // respond is the one place where an error becomes a status and a sentence. The
