@@ -33,15 +33,15 @@ func (d *Desk) division(ctx context.Context, name string) (venue.Division, error
 
 // unitNamed finds the one unit of a name. The reason is why there is none:
 // registry.ReasonUnknown or reasonSeveral.
-func (d *Desk) unitNamed(ctx context.Context, name string) (id venue.UnitID, reason string, err error) {
+func (d *Desk) unitNamed(ctx context.Context, name string) (u venue.Unit, reason string, err error) {
 	units, err := d.Register.UnitsNamed(ctx, name)
 	switch {
 	case err != nil:
-		return "", "", err
+		return u, "", err
 	case len(units) == 0:
-		return "", reasonUnknown, nil
+		return u, reasonUnknown, nil
 	case len(units) > 1:
-		return "", reasonSeveral, nil
+		return u, reasonSeveral, nil
 	}
-	return units[0].ID, "", nil
+	return units[0], "", nil
 }

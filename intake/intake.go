@@ -55,7 +55,7 @@ type Desk struct {
 }
 
 // Reader takes the rows of one file: first all of Row, then Match, then Write of
-// each of its Jobs, many at once.
+// all its Jobs, some at a time.
 type Reader interface {
 	// Row looks at a row, by itself and beside those before it, and keeps it unless
 	// there are faults, whose fields are the layout's. proof: an officer must see
@@ -65,10 +65,10 @@ type Reader interface {
 	// what is not there: the answer says why, by row. Of proof it takes out the rows
 	// whose proof has been seen.
 	Match(ctx context.Context, proof map[int]bool) (map[int]registry.Faults, error)
-	// Jobs is how many writes there are.
+	// Jobs is how many things there are to write.
 	Jobs() int
-	// Write does the i-th, once however often it is called.
-	Write(ctx context.Context, i int) error
+	// Write does those from ≤ i < to, each once however often it is called.
+	Write(ctx context.Context, from, to int) error
 }
 
 // Options say how a file is taken.
@@ -97,8 +97,13 @@ type Problem struct {
 	Message string `json:"message"`
 }
 
-// writers is how many rows are written at once: they share the store's commits.
-const writers = 512
+// What is read and written at once. Many jobs that are written together cost the
+// store little more than one; beside those that wait for it others are made ready.
+const (
+	lookups = 512
+	batch   = 256 // jobs
+	batches = 4
+)
 
 // Take reads a file and, unless it has bad rows or o says otherwise, writes it.
 // d is nil to look at each row by itself, without a register. A file that can
@@ -173,16 +178,14 @@ func look(reader Reader, layout sheet.Layout, row sheet.Row) (proof bool, faults
 
 func write(ctx context.Context, reader Reader, d *Desk, told func(done, total int)) error {
 	g, within := errgroup.WithContext(ctx)
-	g.SetLimit(writers)
+	g.SetLimit(batches)
 	total := reader.Jobs()
 	var done atomic.Int64
-	for i := range total {
-		if within.Err() != nil {
-			break
-		}
+	for from := 0; from < total && within.Err() == nil; from += batch {
+		to := min(from+batch, total)
 		g.Go(func() error {
-			err := reader.Write(within, i)
-			if n := done.Add(1); err == nil && told != nil {
+			err := reader.Write(within, from, to)
+			if n := done.Add(int64(to - from)); err == nil && told != nil {
 				told(int(n), total)
 			}
 			return err

@@ -44,6 +44,21 @@ func (f *failing) Insert(ctx context.Context, collection, id string, body bson.R
 	return f.Engine.Insert(ctx, collection, id, body)
 }
 
+// InsertAll ends at any of the documents.
+func (f *failing) InsertAll(ctx context.Context, collection string, docs []store.Document) ([]bool, error) {
+	if f.left.Load() < 0 {
+		return f.Engine.InsertAll(ctx, collection, docs)
+	}
+	added := make([]bool, len(docs))
+	for i, d := range docs {
+		err := f.Insert(ctx, collection, d.ID, d.Body)
+		if added[i] = err == nil; !added[i] && !errors.Is(err, venue.ErrExists) {
+			return nil, err
+		}
+	}
+	return added, nil
+}
+
 type town struct {
 	t        *testing.T
 	engine   *failing

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/venuecode/venuecode/sheet"
 	"github.com/venuecode/venuecode/store"
@@ -100,17 +103,27 @@ func (r *legacyReader) Row(number int, get func(string) string) (bool, registry.
 // Match finds each place's unit by its name. One that there is not is made when
 // it is written, and has no USCC: completing the venue finds the right one.
 func (r *legacyReader) Match(ctx context.Context, _ map[int]bool) (map[int]registry.Faults, error) {
+	several := make([]bool, len(r.places))
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(lookups)
+	for i := range r.places {
+		g.Go(func() error {
+			p := &r.places[i]
+			unit, reason, err := r.desk.unitNamed(within, p.unit)
+			p.venue.Unit, p.venue.Division = unit.ID, unit.Division
+			several[i] = reason == reasonSeveral
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
 	missing := map[int]registry.Faults{}
 	for i := range r.places {
 		p := &r.places[i]
-		id, reason, err := r.desk.unitNamed(ctx, p.unit)
-		if err != nil {
-			return nil, err
-		}
-		if p.venue.Unit = id; reason == reasonSeveral {
-			p.dropped = true
+		if p.dropped = several[i]; p.dropped {
 			for _, n := range p.numbers {
-				missing[n] = fault("unit_name", reason)
+				missing[n] = fault("unit_name", reasonSeveral)
 			}
 		}
 	}
@@ -121,57 +134,98 @@ func (r *legacyReader) Jobs() int { return len(r.places) }
 
 // Write settles first which code each old one leads to: run again, it finds that
 // done and sees to the doors that are not there.
-func (r *legacyReader) Write(ctx context.Context, i int) error {
-	p := r.places[i]
-	if p.dropped {
-		return nil
-	}
-	m, err := registry.Draw(r.desk.Random, len(p.payloads))
+func (r *legacyReader) Write(ctx context.Context, from, to int) error {
+	places := slices.DeleteFunc(slices.Clone(r.places[from:to]), func(p oldPlace) bool { return p.dropped })
+	codes, err := r.keep(ctx, places)
 	if err != nil {
 		return err
 	}
-	register := r.desk.Register
-	var codes []venue.Code
-	for i, payload := range p.payloads {
-		code, err := register.KeepOld(ctx, payload, m.Codes[i])
+	var entries []store.VenueEntry
+	var unknown []store.UnitEntry
+	var of []int // the entry of each unknown unit
+	for i, p := range places {
+		if len(codes[i]) == 0 {
+			continue
+		}
+		m, err := registry.Draw(r.desk.Random, 0)
 		if err != nil {
 			return err
 		}
-		if there, err := register.HasDoor(ctx, code); err != nil {
-			return err
-		} else if !there {
-			codes = append(codes, code)
+		if p.venue.ID = m.Venue; p.venue.Unit == "" {
+			of = append(of, len(entries))
+			unknown = append(unknown, store.UnitEntry{Unit: venue.Unit{
+				ID: m.Unit, Name: p.unit, Division: r.desk.Division, Status: venue.StatusActive,
+				Duty: venue.DutyExempt, DutyReason: registry.NotInGroup,
+			}})
 		}
-	}
-	if len(codes) == 0 {
-		return nil
-	}
-	v := p.venue
-	if v.Unit == "" {
-		u := venue.Unit{
-			ID: m.Unit, Name: p.unit, Division: r.desk.Division, Status: venue.StatusActive,
-			Duty: venue.DutyExempt, DutyReason: registry.NotInGroup,
+		e := store.VenueEntry{Entry: registry.Entry{Venue: p.venue}, Codes: codes[i]}
+		for n := range e.Codes {
+			e.Doors = append(e.Doors, doorNumber(n))
 		}
-		if v.Unit, _, err = register.EnterUnit(ctx, u, registry.Person{}, r.by); err != nil {
-			return err
-		}
+		entries = append(entries, e)
 	}
-	unit, err := register.Unit(ctx, v.Unit)
+	units, err := r.desk.Register.EnterUnits(ctx, unknown, r.by)
 	if err != nil {
 		return err
 	}
-	v.ID, v.Division = m.Venue, unit.Division
-	var doors []string
-	for n := range codes {
-		doors = append(doors, doorNumber(n))
+	for n, u := range units {
+		v := &entries[of[n]].Venue
+		v.Unit, v.Division = u.ID, u.Division
 	}
-	id, _, err := register.EnterVenue(ctx, registry.Entry{Venue: v, Doors: doors}, codes, r.by)
-	for _, code := range codes {
-		if err == nil {
-			err = r.addDoor(ctx, id, code)
+	entered, err := r.desk.Register.EnterVenues(ctx, entries, r.by)
+	if err != nil {
+		return err
+	}
+	for i, e := range entered {
+		for _, code := range entries[i].Codes {
+			if e.Known && err == nil {
+				err = r.addDoor(ctx, e.ID, code)
+			}
 		}
 	}
 	return err
+}
+
+// keep has the old codes of places resolve for ever, and lists for each place
+// those to which there is no door yet.
+func (r *legacyReader) keep(ctx context.Context, places []oldPlace) ([][]venue.Code, error) {
+	var payloads []string
+	var codes []venue.Code
+	for _, p := range places {
+		m, err := registry.Draw(r.desk.Random, len(p.payloads))
+		if err != nil {
+			return nil, err
+		}
+		payloads, codes = append(payloads, p.payloads...), append(codes, m.Codes...)
+	}
+	fresh, err := r.desk.Register.KeepAllOld(ctx, payloads, codes)
+	if err != nil {
+		return nil, err
+	}
+	there := make([]bool, len(codes))
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(lookups / batches)
+	for i, code := range codes {
+		if !fresh[i] {
+			g.Go(func() (err error) {
+				there[i], err = r.desk.Register.HasDoor(within, code)
+				return err
+			})
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	missing, n := make([][]venue.Code, len(places)), 0
+	for i, p := range places {
+		for range p.payloads {
+			if !there[n] {
+				missing[i] = append(missing[i], codes[n])
+			}
+			n++
+		}
+	}
+	return missing, nil
 }
 
 // addDoor adds a door to a venue that was there before, unless it has it.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/venuecode/venuecode/sheet"
+	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/registry"
 )
@@ -89,10 +90,12 @@ func (r *rosterReader) Match(ctx context.Context, _ map[int]bool) (map[int]regis
 
 func (r *rosterReader) Jobs() int { return len(r.members) }
 
-func (r *rosterReader) Write(ctx context.Context, i int) error {
-	m := r.members[i]
-	if m.dropped {
-		return nil
+func (r *rosterReader) Write(ctx context.Context, from, to int) error {
+	var staff []store.Staff
+	for _, m := range r.members[from:to] {
+		if !m.dropped {
+			staff = append(staff, store.Staff{Unit: m.unit, Blind: r.desk.Blind("id_number", m.id.Reveal())})
+		}
 	}
-	return r.desk.Register.KeepStaff(ctx, m.unit, r.desk.Blind("id_number", m.id.Reveal()))
+	return r.desk.Register.KeepStaff(ctx, staff)
 }

@@ -3,8 +3,10 @@ package intake
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/venuecode/venuecode/sheet"
+	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/registry"
 )
@@ -129,8 +131,8 @@ func (r *unitReader) findParent(ctx context.Context, i int) (reason string, err 
 	} else if len(lines) > 1 {
 		return reasonSeveral, nil
 	}
-	id, reason, err := r.desk.unitNamed(ctx, l.parent)
-	l.unit.Parent = id
+	u, reason, err := r.desk.unitNamed(ctx, l.parent)
+	l.unit.Parent = u.ID
 	return reason, err
 }
 
@@ -164,18 +166,35 @@ func (r *unitReader) follow(drop func(i int, field, reason string)) {
 
 func (r *unitReader) Jobs() int { return len(r.lines) }
 
-func (r *unitReader) Write(ctx context.Context, i int) error {
-	l := r.lines[i]
-	if l.dropped {
-		return nil
+func (r *unitReader) Write(ctx context.Context, from, to int) error {
+	lines := slices.DeleteFunc(slices.Clone(r.lines[from:to]), func(l unitLine) bool { return l.dropped })
+	if err := r.settleParents(ctx, lines); err != nil {
+		return err
 	}
-	if l.above >= 0 { // which id the one above has is settled by whoever comes first
-		id, err := r.desk.Register.ClaimUnit(ctx, r.lines[l.above].unit)
-		if err != nil {
-			return err
+	entries := make([]store.UnitEntry, len(lines))
+	for i, l := range lines {
+		entries[i] = store.UnitEntry{Unit: l.unit, Contact: l.contact}
+	}
+	_, err := r.desk.Register.EnterUnits(ctx, entries, r.by)
+	return err
+}
+
+// settleParents fills in the ids of units that stand above some in the file: which
+// id one has is settled by whoever comes first.
+func (r *unitReader) settleParents(ctx context.Context, lines []unitLine) error {
+	at := map[int]int{}
+	var above []venue.Unit
+	for _, l := range lines {
+		if _, ok := at[l.above]; !ok && l.above >= 0 {
+			at[l.above] = len(above)
+			above = append(above, r.lines[l.above].unit)
 		}
-		l.unit.Parent = id
 	}
-	_, _, err := r.desk.Register.EnterUnit(ctx, l.unit, l.contact, r.by)
+	ids, err := r.desk.Register.ClaimUnits(ctx, above)
+	for i, l := range lines {
+		if l.above >= 0 && err == nil {
+			lines[i].unit.Parent = ids[at[l.above]]
+		}
+	}
 	return err
 }

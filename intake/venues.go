@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/venuecode/venuecode/sheet"
+	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/registry"
 )
@@ -158,21 +159,39 @@ func (r *venueReader) findParent(ctx context.Context, p *place, i int) (reason s
 
 func (r *venueReader) Jobs() int { return len(r.places) }
 
-func (r *venueReader) Write(ctx context.Context, i int) error {
-	p := r.places[i]
-	if p.dropped {
-		return nil
+func (r *venueReader) Write(ctx context.Context, from, to int) error {
+	places := slices.DeleteFunc(slices.Clone(r.places[from:to]), func(p place) bool { return p.dropped })
+	if err := r.settleParents(ctx, places); err != nil {
+		return err
 	}
-	if p.above >= 0 { // which id the one above has is settled by whoever comes first
-		id, err := r.desk.Register.ClaimVenue(ctx, r.places[p.above].entry.Venue)
+	entries := make([]store.VenueEntry, len(places))
+	for i, p := range places {
+		m, err := registry.Draw(r.desk.Random, len(p.entry.Doors))
 		if err != nil {
 			return err
 		}
-		p.entry.Venue.Parent = id
+		entries[i] = store.VenueEntry{Entry: p.entry, Codes: m.Codes}
 	}
-	m, err := registry.Draw(r.desk.Random, len(p.entry.Doors))
-	if err == nil {
-		_, _, err = r.desk.Register.EnterVenue(ctx, p.entry, m.Codes, r.by)
+	_, err := r.desk.Register.EnterVenues(ctx, entries, r.by)
+	return err
+}
+
+// settleParents fills in the ids of venues of the file that others lie in: which
+// id one has is settled by whoever comes first.
+func (r *venueReader) settleParents(ctx context.Context, places []place) error {
+	at := map[int]int{}
+	var above []venue.Venue
+	for _, p := range places {
+		if _, ok := at[p.above]; !ok && p.above >= 0 {
+			at[p.above] = len(above)
+			above = append(above, r.places[p.above].entry.Venue)
+		}
+	}
+	ids, err := r.desk.Register.ClaimVenues(ctx, above)
+	for i, p := range places {
+		if p.above >= 0 && err == nil {
+			places[i].entry.Venue.Parent = ids[at[p.above]]
+		}
 	}
 	return err
 }
@@ -182,7 +201,7 @@ func (r *venueReader) Write(ctx context.Context, i int) error {
 func (d *Desk) units(ctx context.Context, each func(yield func(venue.USCC))) (map[venue.USCC]venue.Unit, error) {
 	asked := map[venue.USCC]*venue.Unit{}
 	g, within := errgroup.WithContext(ctx)
-	g.SetLimit(writers)
+	g.SetLimit(lookups)
 	each(func(uscc venue.USCC) {
 		if _, ok := asked[uscc]; ok {
 			return

@@ -41,6 +41,10 @@ func (m *memory) Insert(_ context.Context, _, id string, body bson.Raw) error {
 	return nil
 }
 
+func (m *memory) InsertAll(context.Context, string, []store.Document) ([]bool, error) {
+	panic("never many")
+}
+
 func (m *memory) Replace(_ context.Context, _ string, d store.Document) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

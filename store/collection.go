@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -55,6 +56,29 @@ func (c Collection[T]) Insert(ctx context.Context, id string, v T) error {
 	}
 	return nil
 }
+
+// InsertAll adds those whose id, or whose values of a unique index, nobody has,
+// and says which: see Documents. Rev is not looked at.
+func (c Collection[T]) InsertAll(ctx context.Context, rows []Row[T]) (added []bool, err error) {
+	for some := range slices.Chunk(rows, atOnce) {
+		docs := make([]Document, len(some))
+		for i, r := range some {
+			docs[i].ID = r.ID
+			if docs[i].Body, err = bson.Marshal(r.Value); err != nil {
+				return nil, fmt.Errorf("encode %s: %w", c.schema.Name, err)
+			}
+		}
+		more, err := c.docs.InsertAll(ctx, c.schema.Name, docs)
+		if err != nil {
+			return nil, fmt.Errorf("insert %s: %w", c.schema.Name, err)
+		}
+		added = append(added, more...)
+	}
+	return added, nil
+}
+
+// atOnce is how many documents an engine is given at once.
+const atOnce = 500
 
 // Replace writes r.Value over the document read as r and returns the row as it
 // is now; venue.ErrStale, venue.ErrNotFound.

@@ -69,6 +69,11 @@ type Documents interface {
 	// Insert adds a document with revision 1. ErrExists if the id, or the
 	// values of a unique index, are taken; nothing is changed then.
 	Insert(ctx context.Context, collection, id string, body bson.Raw) error
+	// InsertAll is Insert for many documents, whose Rev is not looked at, for the
+	// price of a few. It says of each whether it was added: what Insert refuses as
+	// ErrExists is not, and of those that exclude each other one is. They are not one
+	// change: after an error any of them may be there.
+	InsertAll(ctx context.Context, collection string, docs []Document) (added []bool, err error)
 	// Replace writes d.Body over the document if its revision still is d.Rev and
 	// returns the new revision. ErrStale if it is not, ErrNotFound if the
 	// document is gone, ErrExists if a unique index forbids it.

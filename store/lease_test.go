@@ -189,6 +189,9 @@ func (f *fleet) write(do func() error) error {
 	return err
 }
 
+func (f *fleet) InsertAll(context.Context, string, []store.Document) ([]bool, error) {
+	panic("never many")
+}
 func (f *fleet) Delete(context.Context, string, string, int64) error { panic("never deleted") }
 func (f *fleet) Find(context.Context, string, store.Query) iter.Seq2[store.Document, error] {
 	panic("never listed")

@@ -90,7 +90,7 @@ func newOffice(t *testing.T, e store.Engine) *store.Office {
 		t.Fatal(err)
 	}
 	entry := registry.Entry{Venue: venue.Venue{ID: "old", Unit: "a", Name: "甲旧校区", Division: "410482001", Status: venue.StatusIncomplete}, Doors: []string{"旧门"}}
-	if _, _, err := register.EnterVenue(context.Background(), entry, []venue.Code{"A000000000000003"}, officer); err != nil {
+	if _, err := register.EnterVenues(context.Background(), []store.VenueEntry{{Entry: entry, Codes: []venue.Code{"A000000000000003"}}}, officer); err != nil {
 		t.Fatal(err)
 	}
 	if err := register.Keep(context.Background(), registry.Posting{ID: "x1", Venue: "old"}); err != nil {

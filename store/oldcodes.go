@@ -57,13 +57,27 @@ func (r *Registry) Payload(ctx context.Context, door venue.Code) (string, error)
 // KeepOld has an old code resolve to a door for ever, and answers to which: the
 // one that it has already, or else code.
 func (r *Register) KeepOld(ctx context.Context, payload string, code venue.Code) (venue.Code, error) {
-	id := oldCodeID(payload)
-	added, err := insert(ctx, r.reg.oldCodes, id, OldCodeRow{Door: string(code), Payload: payload, At: venue.Millis(r.clock.Now())})
-	if err != nil || added {
-		return code, err
+	codes := []venue.Code{code}
+	_, err := r.KeepAllOld(ctx, []string{payload}, codes)
+	return codes[0], err
+}
+
+// KeepAllOld is KeepOld for many. It puts into codes what they had already, and
+// says which are kept anew.
+func (r *Register) KeepAllOld(ctx context.Context, payloads []string, codes []venue.Code) (kept []bool, err error) {
+	rows := make([]Row[OldCodeRow], len(payloads))
+	now := venue.Millis(r.clock.Now())
+	for i, payload := range payloads {
+		rows[i] = Row[OldCodeRow]{ID: oldCodeID(payload), Value: OldCodeRow{Door: string(codes[i]), Payload: payload, At: now}}
 	}
-	row, err := r.reg.oldCodes.Get(ctx, id)
-	return venue.Code(row.Value.Door), err
+	if kept, err = r.reg.oldCodes.InsertAll(ctx, rows); err != nil {
+		return nil, err
+	}
+	return kept, forEach(ctx, kept, false, func(ctx context.Context, i int) error {
+		row, err := r.reg.oldCodes.Get(ctx, rows[i].ID)
+		codes[i] = venue.Code(row.Value.Door)
+		return err
+	})
 }
 
 // HasDoor tells whether there is a door of a code, in use or not, with its venue:
@@ -76,9 +90,18 @@ func (r *Register) HasDoor(ctx context.Context, code venue.Code) (bool, error) {
 	return err == nil, err
 }
 
-// KeepStaff puts somebody of whom only the blind index is known on a unit's
-// roster.
-func (r *Register) KeepStaff(ctx context.Context, unit venue.UnitID, blind string) error {
-	_, err := insert(ctx, r.rosters, string(unit)+":"+blind, RosterRow{Unit: string(unit), At: venue.Millis(r.clock.Now())})
+// Staff is one of a unit's staff, of whom only the blind index is known.
+type Staff struct {
+	Unit  venue.UnitID
+	Blind string
+}
+
+// KeepStaff puts people on the rosters of their units.
+func (r *Register) KeepStaff(ctx context.Context, staff []Staff) error {
+	rows, now := make([]Row[RosterRow], len(staff)), venue.Millis(r.clock.Now())
+	for i, s := range staff {
+		rows[i] = Row[RosterRow]{ID: string(s.Unit) + ":" + s.Blind, Value: RosterRow{Unit: string(s.Unit), At: now}}
+	}
+	_, err := r.rosters.InsertAll(ctx, rows)
 	return err
 }

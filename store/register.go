@@ -307,38 +307,81 @@ func (r *Register) standing(ctx context.Context, id venue.UnitID) (venue.Unit, e
 	}
 }
 
-// ClaimUnit takes a unit's name in the register for it and answers with the id
-// under which it is, or will be.
-func (r *Register) ClaimUnit(ctx context.Context, u venue.Unit) (venue.UnitID, error) {
-	holder, err := r.reg.claim(ctx, unitName(u), string(u.ID))
-	return venue.UnitID(holder), err
+// ClaimUnits takes units' names in the register for them and answers with the
+// ids under which they are, or will be.
+func (r *Register) ClaimUnits(ctx context.Context, units []venue.Unit) ([]venue.UnitID, error) {
+	names, ids := make([]string, len(units)), make([]string, len(units))
+	for i, u := range units {
+		names[i], ids[i] = unitName(u), string(u.ID)
+	}
+	holders, err := r.reg.claimAll(ctx, names, ids)
+	out := make([]venue.UnitID, len(holders))
+	for i, id := range holders {
+		out[i] = venue.UnitID(id)
+	}
+	return out, err
 }
 
-// EnterUnit writes a unit under its id, once: run again it completes. The unit
-// that has its USCC, or its name in the division, is used as it is; known tells
-// so, and id whose it is.
-func (r *Register) EnterUnit(ctx context.Context, u venue.Unit, contact registry.Person, by registry.Who) (id venue.UnitID, known bool, err error) {
-	if id, err = r.ClaimUnit(ctx, u); err != nil {
-		return "", false, err
+// UnitEntry is a unit to be written, with whom to reach about it.
+type UnitEntry struct {
+	Unit    venue.Unit
+	Contact registry.Person
+}
+
+// EnterUnits writes units under their ids, each once: run again it completes. One
+// whose USCC, or whose name in the division, is registered is used as it is. The
+// answers are the units as they are then. All are a step further before any is two
+// steps further, so that a step costs the store a few writes.
+func (r *Register) EnterUnits(ctx context.Context, entries []UnitEntry, by registry.Who) ([]venue.Unit, error) {
+	units, known := make([]venue.Unit, len(entries)), make([]bool, len(entries))
+	for i, e := range entries {
+		units[i] = e.Unit
 	}
-	if id != u.ID {
-		switch there, err := r.standing(ctx, id); {
-		case err == nil:
-			return there.ID, true, nil
-		case !errors.Is(err, venue.ErrNotFound):
-			return "", false, err
+	ids, err := r.ClaimUnits(ctx, units)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range ids {
+		known[i] = id != units[i].ID
+	}
+	if err := forEach(ctx, known, true, func(ctx context.Context, i int) error {
+		there, err := r.standing(ctx, ids[i])
+		if errors.Is(err, venue.ErrNotFound) { // it was cut off
+			units[i].ID, known[i] = ids[i], false
+			return nil
 		}
+		units[i] = there
+		return err
+	}); err != nil {
+		return nil, err
 	}
-	u.ID = id
-	if err := r.ReachUnit(ctx, id, contact); err != nil {
-		return "", false, err
+	var reached []reachable
+	var changes []Row[ChangeRow]
+	var rows []Row[venue.Unit]
+	now := venue.Millis(r.clock.Now())
+	for i, u := range units {
+		if known[i] {
+			continue
+		}
+		key := "unit:" + string(u.ID)
+		reached = append(reached, reachable{id: key, manager: entries[i].Contact})
+		changes = append(changes, entering(key, registry.Change{By: by, At: now, Unit: &u, Of: u.ID}))
+		rows = append(rows, Row[venue.Unit]{ID: string(u.ID), Value: u})
 	}
-	c := registry.Change{Act: registry.ActEnter, By: by, At: venue.Millis(r.clock.Now()), Unit: &u, Of: id}
-	if _, err := insert(ctx, r.changes, changeID("unit:"+string(id), 0), ChangeRow{Change: c, Of: string(id), At: c.At}); err != nil {
-		return "", false, err
+	if err := r.reach(ctx, reached...); err != nil {
+		return nil, err
 	}
-	added, err := insert(ctx, r.reg.units, string(id), u)
-	return id, !added && err == nil, err
+	if _, err := r.changes.InsertAll(ctx, changes); err != nil {
+		return nil, err
+	}
+	_, err = r.reg.units.InsertAll(ctx, rows)
+	return units, err
+}
+
+// entering is the first line of the history of unit:ID or venue:ID.
+func entering(key string, c registry.Change) Row[ChangeRow] {
+	c.Act = registry.ActEnter
+	return Row[ChangeRow]{ID: changeID(key, 0), Value: ChangeRow{Change: c, Of: string(c.Of), At: c.At}}
 }
 
 // Enter writes an entry; see registry.Book.
@@ -353,11 +396,11 @@ func (r *Register) Enter(ctx context.Context, e registry.Entry, m registry.Made,
 			}
 			unit.Parent = parent.ID
 		}
-		id, _, err := r.EnterUnit(ctx, unit, registry.Person{}, by)
+		units, err := r.EnterUnits(ctx, []UnitEntry{{Unit: unit}}, by)
 		if err != nil {
 			return m, err
 		}
-		m.Unit = id
+		m.Unit = units[0].ID
 	}
 	unit, err := r.standing(ctx, m.Unit)
 	if err != nil {
@@ -368,72 +411,138 @@ func (r *Register) Enter(ctx context.Context, e registry.Entry, m registry.Made,
 	if unit.Pending() {
 		e.Venue.Status = venue.StatusPending
 	}
-	holder, _, err := r.EnterVenue(ctx, e, m.Codes, by)
-	if err == nil && holder != m.Venue {
+	entered, err := r.EnterVenues(ctx, []VenueEntry{{e, m.Codes}}, by)
+	if err == nil && entered[0].ID != m.Venue {
 		err = fmt.Errorf("venue of the unit: %w", venue.ErrExists)
 	}
 	return m, errors.Join(err, r.reg.changed(ctx, m.Unit))
 }
 
-// ClaimVenue takes a venue's name in the register for it and answers with the id
-// under which it is, or will be.
-func (r *Register) ClaimVenue(ctx context.Context, v venue.Venue) (venue.VenueID, error) {
-	holder, err := r.reg.claim(ctx, venueName(v), string(v.ID))
-	return venue.VenueID(holder), err
+// ClaimVenues takes venues' names in the register for them and answers with the
+// ids under which they are, or will be.
+func (r *Register) ClaimVenues(ctx context.Context, venues []venue.Venue) ([]venue.VenueID, error) {
+	names, ids := make([]string, len(venues)), make([]string, len(venues))
+	for i, v := range venues {
+		names[i], ids[i] = venueName(v), string(v.ID)
+	}
+	holders, err := r.reg.claimAll(ctx, names, ids)
+	out := make([]venue.VenueID, len(holders))
+	for i, id := range holders {
+		out[i] = venue.VenueID(id)
+	}
+	return out, err
 }
 
-// EnterVenue writes an entry's venue, whose unit is there, with its doors under
-// the codes, once. One that has the name already is used as it is; known tells
-// so, and id which it is. What was cut off while it was written is completed, as
-// it was meant then. The caller tells the other processes (Entered).
-func (r *Register) EnterVenue(ctx context.Context, e registry.Entry, codes []venue.Code, by registry.Who) (id venue.VenueID, known bool, err error) {
-	v := e.Venue
-	if id, err = r.ClaimVenue(ctx, v); err != nil {
-		return "", false, err
-	}
-	if id != v.ID {
-		if _, err := r.reg.venues.Get(ctx, string(id)); !errors.Is(err, venue.ErrNotFound) {
-			return id, true, err
-		}
-		v.ID = id
-	}
-	if err := r.Reach(ctx, id, e.Applicant, e.Manager); err != nil {
-		return id, false, err
-	}
-	c := registry.Change{Act: registry.ActEnter, By: by, At: venue.Millis(r.clock.Now()), Venue: &v, Of: v.Unit}
-	for i, name := range e.Doors {
-		c.Doors = append(c.Doors, venue.Door{Code: codes[i], Venue: id, Unit: v.Unit, Name: name, Status: venue.StatusActive})
-	}
-	first := changeID("venue:"+string(id), 0)
-	if added, err := insert(ctx, r.changes, first, ChangeRow{Change: c, Of: string(c.Of), At: c.At}); err != nil {
-		return id, false, err
-	} else if !added {
-		row, err := r.changes.Get(ctx, first)
-		if err != nil {
-			return id, false, err
-		}
-		c = row.Value.Change
-	}
-	for _, d := range c.Doors {
-		tenure := venue.Tenure{Door: d.Code, Unit: d.Unit, Since: c.At}
-		if _, err := insert(ctx, r.reg.tenures, string(d.Code)+":first", tenure); err != nil {
-			return id, false, err
-		}
-		if _, err := insert(ctx, r.reg.doors, string(d.Code), d); err != nil {
-			return id, false, err
-		}
-	}
-	if _, err := insert(ctx, r.reg.venues, string(id), *c.Venue); err != nil || c.Venue.Status != venue.StatusPending {
-		return id, false, err
-	}
-	unit, err := r.Unit(ctx, v.Unit)
-	if err == nil && !unit.Pending() { // its proof came while this was written
-		err = r.wake(ctx, id, by)
-	}
-	return id, false, err
+// VenueEntry is a venue to be written, whose unit is there, with a code for each
+// of its doors.
+type VenueEntry struct {
+	registry.Entry
+	Codes []venue.Code
 }
 
-// Entered tells every process what EnterUnit and EnterVenue have written.
+// EnteredVenue says what became of a VenueEntry.
+type EnteredVenue struct {
+	ID    venue.VenueID
+	Known bool // it was there, or meant, before: its doors are those
+}
+
+// EnterVenues writes venues with their doors, each once, in steps like
+// EnterUnits. One that has the name already is used as it is. What was cut off
+// while it was written is completed, as it was meant then. The caller tells the
+// other processes (Entered).
+func (r *Register) EnterVenues(ctx context.Context, entries []VenueEntry, by registry.Who) ([]EnteredVenue, error) {
+	venues, there := make([]venue.Venue, len(entries)), make([]bool, len(entries))
+	for i, e := range entries {
+		venues[i] = e.Venue
+	}
+	ids, err := r.ClaimVenues(ctx, venues)
+	if err != nil {
+		return nil, err
+	}
+	entered := make([]EnteredVenue, len(entries))
+	for i, id := range ids {
+		there[i] = id != venues[i].ID
+		venues[i].ID, entered[i].ID = id, id
+	}
+	if err := forEach(ctx, there, true, func(ctx context.Context, i int) error {
+		_, err := r.reg.venues.Get(ctx, string(ids[i]))
+		if errors.Is(err, venue.ErrNotFound) {
+			there[i], err = false, nil
+		}
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	var reached []reachable
+	var changes []Row[ChangeRow]
+	var of []int // the entry of each change
+	now := venue.Millis(r.clock.Now())
+	for i, v := range venues {
+		if there[i] {
+			entered[i].Known = true
+			continue
+		}
+		key := "venue:" + string(v.ID)
+		c := registry.Change{By: by, At: now, Venue: &v, Of: v.Unit}
+		for n, name := range entries[i].Doors {
+			c.Doors = append(c.Doors, venue.Door{Code: entries[i].Codes[n], Venue: v.ID, Unit: v.Unit, Name: name, Status: venue.StatusActive})
+		}
+		reached = append(reached, reachable{key, entries[i].Applicant, entries[i].Manager})
+		changes, of = append(changes, entering(key, c)), append(of, i)
+	}
+	if err := r.reach(ctx, reached...); err != nil {
+		return nil, err
+	}
+	meant, err := r.changes.InsertAll(ctx, changes)
+	if err != nil {
+		return nil, err
+	}
+	if err := forEach(ctx, meant, false, func(ctx context.Context, n int) (err error) {
+		entered[of[n]].Known = true
+		changes[n], err = r.changes.Get(ctx, changes[n].ID)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	return entered, r.open(ctx, changes, by)
+}
+
+// open writes the venues that changes say have been entered: the tenures of their
+// doors, the doors, and last the venues themselves.
+func (r *Register) open(ctx context.Context, changes []Row[ChangeRow], by registry.Who) error {
+	var tenures []Row[venue.Tenure]
+	var doors []Row[venue.Door]
+	var venues []Row[venue.Venue]
+	var waits []bool
+	for _, row := range changes {
+		c := row.Value.Change
+		for _, d := range c.Doors {
+			tenures = append(tenures, Row[venue.Tenure]{ID: string(d.Code) + ":first", Value: venue.Tenure{Door: d.Code, Unit: d.Unit, Since: c.At}})
+			doors = append(doors, Row[venue.Door]{ID: string(d.Code), Value: d})
+		}
+		venues = append(venues, Row[venue.Venue]{ID: string(c.Venue.ID), Value: *c.Venue})
+		waits = append(waits, c.Venue.Status == venue.StatusPending)
+	}
+	if _, err := r.reg.tenures.InsertAll(ctx, tenures); err != nil {
+		return err
+	}
+	if _, err := r.reg.doors.InsertAll(ctx, doors); err != nil {
+		return err
+	}
+	if _, err := r.reg.venues.InsertAll(ctx, venues); err != nil {
+		return err
+	}
+	return forEach(ctx, waits, true, func(ctx context.Context, i int) error {
+		v := venues[i].Value
+		unit, err := r.Unit(ctx, v.Unit)
+		if err == nil && !unit.Pending() { // its proof came while this was written
+			err = r.wake(ctx, v.ID, by)
+		}
+		return err
+	})
+}
+
+// Entered tells every process what EnterUnits and EnterVenues have written.
 func (r *Register) Entered(ctx context.Context) error { return r.reg.changed(ctx) }
 
 // Unit reads a unit; venue.ErrNotFound.
@@ -453,12 +562,12 @@ func (r *Register) Place(ctx context.Context, id venue.VenueID) (registry.Place,
 
 // Reach keeps whom to reach about a venue; see registry.Book.
 func (r *Register) Reach(ctx context.Context, id venue.VenueID, applicant, manager registry.Person) error {
-	return r.reach(ctx, "venue:"+string(id), applicant, manager)
+	return r.reach(ctx, reachable{"venue:" + string(id), applicant, manager})
 }
 
 // ReachUnit keeps whom to reach about a unit.
 func (r *Register) ReachUnit(ctx context.Context, id venue.UnitID, contact registry.Person) error {
-	return r.reach(ctx, "unit:"+string(id), registry.Person{}, contact)
+	return r.reach(ctx, reachable{id: "unit:" + string(id), manager: contact})
 }
 
 // Reached opens whom to reach about a venue; zero where nobody is known. Whoever
@@ -502,37 +611,59 @@ func (r *Register) reached(ctx context.Context, id string) (applicant, manager r
 	return applicant, manager, err
 }
 
-func (r *Register) reach(ctx context.Context, id string, applicant, manager registry.Person) error {
-	if applicant == (registry.Person{}) && manager == (registry.Person{}) {
-		return nil
+// reachable is whom to reach about unit:ID or venue:ID; a unit has no applicant.
+type reachable struct {
+	id                 string
+	applicant, manager registry.Person
+}
+
+// reach keeps whom to reach; of whom nobody is said, those known stay.
+func (r *Register) reach(ctx context.Context, all ...reachable) error {
+	var rows []Row[ContactRow]
+	for _, one := range all {
+		row := Row[ContactRow]{ID: one.id}
+		var err error
+		if row.Value.Applicant, err = r.sealPerson("applicant/"+one.id, one.applicant); err != nil {
+			return err
+		}
+		if row.Value.Manager, err = r.sealPerson("manager/"+one.id, one.manager); err != nil {
+			return err
+		}
+		if row.Value.Applicant != nil || row.Value.Manager != nil {
+			rows = append(rows, row)
+		}
 	}
-	var sealed ContactRow
-	for _, p := range []struct {
-		who registry.Person
-		to  *[]byte
-		use string
-	}{{applicant, &sealed.Applicant, "applicant/"}, {manager, &sealed.Manager, "manager/"}} {
-		if p.who == (registry.Person{}) {
-			continue
-		}
-		plain, err := json.Marshal([2]string{p.who.Name.Reveal(), p.who.Phone.Reveal()})
-		if err == nil {
-			*p.to, err = r.sealer.Seal(contactUse+p.use+id, plain)
-		}
-		if err != nil {
-			return fmt.Errorf("seal contact: %w", err)
-		}
+	added, err := r.contacts.InsertAll(ctx, rows)
+	if err != nil {
+		return err
 	}
-	_, err := r.contacts.Update(ctx, id, true, func(c *ContactRow) error {
-		if sealed.Applicant != nil {
-			c.Applicant = sealed.Applicant
-		}
-		if sealed.Manager != nil {
-			c.Manager = sealed.Manager
-		}
-		return nil
+	return forEach(ctx, added, false, func(ctx context.Context, i int) error {
+		_, err := r.contacts.Update(ctx, rows[i].ID, true, func(c *ContactRow) error {
+			if sealed := rows[i].Value.Applicant; sealed != nil {
+				c.Applicant = sealed
+			}
+			if sealed := rows[i].Value.Manager; sealed != nil {
+				c.Manager = sealed
+			}
+			return nil
+		})
+		return err
 	})
-	return err
+}
+
+// sealPerson seals a person for one use; nobody is nil.
+func (r *Register) sealPerson(use string, p registry.Person) ([]byte, error) {
+	if p == (registry.Person{}) {
+		return nil, nil
+	}
+	plain, err := json.Marshal([2]string{p.Name.Reveal(), p.Phone.Reveal()})
+	if err == nil {
+		plain, err = r.sealer.Seal(contactUse+use, plain)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("seal contact: %w", err)
+	}
+	return plain, nil
 }
 
 // changeID names a change: by what it changes, unit:ID or venue:ID, and its

@@ -72,6 +72,18 @@ func (c *crashing) Insert(ctx context.Context, collection, id string, body bson.
 	return c.write(func() error { return c.Engine.Insert(ctx, collection, id, body) })
 }
 
+// InsertAll ends at any of the documents.
+func (c *crashing) InsertAll(ctx context.Context, collection string, docs []store.Document) ([]bool, error) {
+	added := make([]bool, len(docs))
+	for i, d := range docs {
+		err := c.Insert(ctx, collection, d.ID, d.Body)
+		if added[i] = err == nil; !added[i] && !errors.Is(err, venue.ErrExists) {
+			return nil, err
+		}
+	}
+	return added, nil
+}
+
 func (c *crashing) Replace(ctx context.Context, collection string, d store.Document) (rev int64, err error) {
 	err = c.write(func() error { rev, err = c.Engine.Replace(ctx, collection, d); return err })
 	return rev, err

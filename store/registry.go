@@ -12,6 +12,7 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/checkin"
@@ -382,6 +383,36 @@ func (r *Registry) claim(ctx context.Context, name, id string) (string, error) {
 			return id, err
 		}
 	}
+}
+
+// claimAll is claim for many. A name that nobody has is taken without looking
+// first.
+func (r *Registry) claimAll(ctx context.Context, names, ids []string) ([]string, error) {
+	rows := make([]Row[RegisterNameRow], len(names))
+	for i, name := range names {
+		rows[i] = Row[RegisterNameRow]{ID: name, Value: RegisterNameRow{ids[i]}}
+	}
+	added, err := r.names.InsertAll(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	holders := slices.Clone(ids)
+	return holders, forEach(ctx, added, false, func(ctx context.Context, i int) (err error) {
+		holders[i], err = r.claim(ctx, names[i], ids[i])
+		return err
+	})
+}
+
+// forEach does something about each that a list says so of, many at a time.
+func forEach(ctx context.Context, of []bool, so bool, do func(ctx context.Context, i int) error) error {
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(together)
+	for i, is := range of {
+		if is == so {
+			g.Go(func() error { return do(within, i) })
+		}
+	}
+	return g.Wait()
 }
 
 // putDoor writes the tenures first: run again, even at a later instant, it

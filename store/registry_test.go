@@ -309,6 +309,13 @@ func (f *failing) Insert(ctx context.Context, c, id string, body bson.Raw) error
 	return f.Engine.Insert(ctx, c, id, body)
 }
 
+func (f *failing) InsertAll(ctx context.Context, c string, docs []store.Document) ([]bool, error) {
+	if c == f.collection {
+		return nil, fmt.Errorf("insert: %w", venue.ErrUnavailable)
+	}
+	return f.Engine.InsertAll(ctx, c, docs)
+}
+
 func (f *failing) Replace(ctx context.Context, c string, d store.Document) (int64, error) {
 	if c == f.collection {
 		return 0, fmt.Errorf("replace: %w", venue.ErrUnavailable)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/venuecode/venuecode/internal/city"
+	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/registry"
 )
@@ -90,7 +91,7 @@ func (a *app) settleRegister(ctx context.Context, town *city.City) error {
 		_, err = a.register.KeepOld(ctx, "http://old.qinghe.example/c?id=100327", code)
 	}
 	if err == nil {
-		_, _, err = a.register.EnterVenue(ctx, old, []venue.Code{code}, by)
+		_, err = a.register.EnterVenues(ctx, []store.VenueEntry{{Entry: old, Codes: []venue.Code{code}}}, by)
 	}
 	if err == nil {
 		err = a.register.Entered(ctx)

@@ -21,8 +21,9 @@ const (
 )
 
 // request is one write. run reads the present through the group, checks, and
-// only then adds its changes; if it returns an error it has added nothing. It
-// may be run more than once, and after its caller has given up.
+// only then adds its changes; if it returns an error it has added nothing, or
+// whole documents of many. It may be run more than once, and after its caller
+// has given up.
 type request struct {
 	run  func(*group) error
 	err  error
@@ -161,7 +162,7 @@ func (e *Engine) now() int64 {
 type group struct {
 	db     *pebble.DB
 	batch  *pebble.Batch
-	lookup *pebble.Iterator  // over rows; made by the first that asks
+	lookup *pebble.Iterator  // of the committed state; made by the first that asks
 	known  map[string][]byte // changed documents and unique entries; nil: deleted
 	rows   map[rowKey][]byte // new rows
 	hours  map[string]uint64 // rows to be added to the hour counts
@@ -221,24 +222,25 @@ func (g *group) row(k *rowKey) ([]byte, error) {
 	if g.purged[dayOfKey(k[:])] {
 		return nil, nil
 	}
+	return g.committed(k[:])
+}
+
+// committed is the value under a key before the group, nil if there is none.
+func (g *group) committed(key []byte) ([]byte, error) {
 	if g.lookup == nil {
 		// Not DB.Get: only an iterator consults the filters of the last level,
-		// where most rows lie and a new one never does.
-		it, err := g.db.NewIter(&pebble.IterOptions{
-			LowerBound:   []byte{prefixRow},
-			UpperBound:   []byte{prefixRow + 1},
-			UseL6Filters: true,
-		})
+		// where most keys lie and a new one never does.
+		it, err := g.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
 		if err != nil {
 			return nil, err
 		}
 		g.lookup = it
 	}
-	if !g.lookup.SeekPrefixGE(k[:]) || !bytes.Equal(g.lookup.Key(), k[:]) {
+	if !g.lookup.SeekPrefixGE(key) || !bytes.Equal(g.lookup.Key(), key) {
 		return nil, g.lookup.Error()
 	}
-	row, err := g.lookup.ValueAndErr()
-	return bytes.Clone(row), err
+	value, err := g.lookup.ValueAndErr()
+	return append([]byte{}, value...), err // never nil, even if empty
 }
 
 // get is the value under a key of documents or unique entries, nil if none.
@@ -246,7 +248,7 @@ func (g *group) get(key []byte) ([]byte, error) {
 	if v, ok := g.known[string(key)]; ok {
 		return v, nil
 	}
-	return get(g.db, key)
+	return g.committed(key)
 }
 
 // forget lets the rows of a day be gone for the rest of the group.

@@ -144,38 +144,85 @@ func (e *Engine) Get(ctx context.Context, collection, id string) (store.Document
 	return decode(id, value)
 }
 
+// newcomer is a document on its way in with all its keys, made by the caller so
+// that the committer only looks up and copies.
+type newcomer struct {
+	id         string
+	key, value []byte
+	keys       [][]byte
+}
+
+func (c *collection) newcomer(id string, body bson.Raw) (n newcomer, err error) {
+	if err := body.Validate(); err != nil {
+		return n, errBody
+	}
+	n = newcomer{id: id, key: c.key(id), value: encode(1, body)}
+	n.keys, err = c.keys(id, body)
+	return n, err
+}
+
+// add puts a document in, or refuses it with venue.ErrExists.
+func (c *collection) add(g *group, n *newcomer) error {
+	there, err := g.get(n.key)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		return venue.ErrExists
+	}
+	if err := c.free(g, n.keys, nil); err != nil {
+		return err
+	}
+	g.set(n.key, n.value)
+	c.reindex(g, n.id, nil, n.keys)
+	return nil
+}
+
 // Insert adds a document; see store.Documents.
 func (e *Engine) Insert(ctx context.Context, collection, id string, body bson.Raw) error {
 	c, err := e.collection(collection)
 	if err != nil {
 		return err
 	}
-	if err := body.Validate(); err != nil {
-		return errBody
-	}
-	keys, err := c.keys(id, body)
+	n, err := c.newcomer(id, body)
 	if err != nil {
 		return err
 	}
 	if err := e.room(); err != nil {
 		return err
 	}
-	key, value := c.key(id), encode(1, body)
-	return e.write(ctx, func(g *group) error {
-		there, err := g.get(key)
-		if err != nil {
-			return err
+	return e.write(ctx, func(g *group) error { return c.add(g, &n) })
+}
+
+// InsertAll adds documents; see store.Documents. They share a commit.
+func (e *Engine) InsertAll(ctx context.Context, collection string, docs []store.Document) ([]bool, error) {
+	c, err := e.collection(collection)
+	if err != nil || len(docs) == 0 {
+		return nil, errors.Join(err, ctx.Err())
+	}
+	all := make([]newcomer, len(docs))
+	for i, d := range docs {
+		if all[i], err = c.newcomer(d.ID, d.Body); err != nil {
+			return nil, err
 		}
-		if there != nil {
-			return venue.ErrExists
+	}
+	if err := e.room(); err != nil {
+		return nil, err
+	}
+	added := make([]bool, len(all))
+	err = e.write(ctx, func(g *group) error {
+		for i := range all {
+			err := c.add(g, &all[i])
+			if added[i] = err == nil; !added[i] && !errors.Is(err, venue.ErrExists) {
+				return err
+			}
 		}
-		if err := c.free(g, keys, nil); err != nil {
-			return err
-		}
-		g.set(key, value)
-		c.reindex(g, id, nil, keys)
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return added, nil
 }
 
 // Replace writes over a document; see store.Documents.

@@ -171,6 +171,36 @@ func (e *Engine) Insert(ctx context.Context, collection, id string, body bson.Ra
 	return c.told(ctx, err)
 }
 
+// InsertAll adds documents; see store.Documents.
+func (e *Engine) InsertAll(ctx context.Context, collection string, docs []store.Document) ([]bool, error) {
+	c, err := e.collection(collection)
+	if err != nil || len(docs) == 0 {
+		return nil, errors.Join(err, ctx.Err())
+	}
+	rows, added := make([]any, len(docs)), make([]bool, len(docs))
+	for i, d := range docs {
+		if rows[i], err = c.encode(d.ID, 1, d.Body); err != nil {
+			return nil, err
+		}
+		added[i] = true
+	}
+	leave, err := e.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if _, err := c.InsertMany(ctx, rows, options.InsertMany().SetOrdered(false)); err != nil {
+		taken, ok := duplicates(err)
+		if !ok {
+			return nil, told(ctx, err)
+		}
+		for _, i := range taken {
+			added[i] = false
+		}
+	}
+	return added, nil
+}
+
 // Replace writes over a document; see store.Documents.
 func (e *Engine) Replace(ctx context.Context, collection string, d store.Document) (rev int64, err error) {
 	c, err := e.collection(collection)

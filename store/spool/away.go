@@ -35,6 +35,14 @@ func (e *Engine) Insert(ctx context.Context, collection, id string, body bson.Ra
 	return e.Engine.Insert(ctx, collection, id, body)
 }
 
+// InsertAll adds documents; see store.Documents.
+func (e *Engine) InsertAll(ctx context.Context, collection string, docs []store.Document) ([]bool, error) {
+	if err := e.there(); err != nil {
+		return nil, err
+	}
+	return e.Engine.InsertAll(ctx, collection, docs)
+}
+
 // Replace writes over a document; see store.Documents.
 func (e *Engine) Replace(ctx context.Context, collection string, d store.Document) (rev int64, err error) {
 	if err := e.there(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,10 +161,81 @@ func documents(t *testing.T, h Harness) {
 			t.Fatalf("%d documents, want 1", n)
 		}
 	})
+	t.Run("of many documents those are added that Insert would add, each at revision 1", func(t *testing.T) {
+		e := h.open(t)
+		must(t, e.Insert(ctx, "things", "there", x.body(t)))
+		doc := func(id, name string, n int64) store.Document {
+			return store.Document{ID: id, Rev: 7, Body: thing{Owner: "a", Name: name, N: n, At: Noon}.body(t)}
+		}
+		docs := []store.Document{
+			doc("1", "one", 1), doc("there", "another", 2), doc("2", "x", 3), doc("3", "three", 4), doc("3", "four", 5), doc("4", "three", 6), doc("岳麓区", "五", 7),
+		}
+		added, err := e.InsertAll(ctx, "things", docs)
+		must(t, err)
+		if want := []bool{true, false, false, true, false, false, true}; !slices.Equal(added, want) {
+			t.Fatalf("added %v, want %v", added, want)
+		}
+		for i, d := range docs {
+			got, err := e.Get(ctx, "things", d.ID)
+			if !added[i] {
+				continue
+			}
+			must(t, err)
+			if got.Rev != 1 || !bytes.Equal(got.Body, d.Body) {
+				t.Fatalf("%s: got %v", d.ID, got)
+			}
+		}
+		if got := Collect(t, e.Find(ctx, "things", store.Query{Index: "owner", Equal: []any{"a"}})); len(got) != 4 {
+			t.Fatalf("%d documents by the index, want 4", len(got))
+		}
+		added, err = e.InsertAll(ctx, "things", docs)
+		must(t, err)
+		if slices.Contains(added, true) {
+			t.Fatalf("again: added %v", added)
+		}
+		added, err = e.InsertAll(ctx, "things", nil)
+		must(t, err)
+		if len(added) != 0 {
+			t.Fatalf("of none: added %v", added)
+		}
+	})
+	t.Run("of many documents none is added if one has no place in an index", func(t *testing.T) {
+		e := h.open(t)
+		_, err := e.InsertAll(ctx, "things", []store.Document{{ID: "1", Body: x.body(t)}, {ID: "2", Body: Body(t, bson.M{"owner": "a"})}})
+		if err == nil {
+			t.Fatal("a document outside of its index was taken")
+		}
+		_, err = e.Get(ctx, "things", "1")
+		wantErr(t, err, venue.ErrNotFound)
+	})
+	t.Run("many callers that add the same many documents add each once", func(t *testing.T) {
+		e := h.open(t)
+		docs := make([]store.Document, 20)
+		for i := range docs {
+			docs[i] = store.Document{ID: fmt.Sprint(i), Body: Body(t, bson.M{})}
+		}
+		var wins [20]atomic.Int32
+		inParallel(t, h.crowd(8), func(int) error {
+			added, err := e.InsertAll(ctx, "plain", docs)
+			for i, a := range added {
+				if a {
+					wins[i].Add(1)
+				}
+			}
+			return err
+		})
+		for i := range wins {
+			if n := wins[i].Load(); n != 1 {
+				t.Errorf("document %d was added %d times", i, n)
+			}
+		}
+	})
 	t.Run("a cancelled context changes nothing and is told", func(t *testing.T) {
 		e := h.open(t)
 		wantErr(t, e.Insert(cancelled(), "plain", "1", Body(t, bson.M{})), context.Canceled)
-		_, err := e.Get(cancelled(), "plain", "1")
+		_, err := e.InsertAll(cancelled(), "plain", []store.Document{{ID: "1", Body: Body(t, bson.M{})}})
+		wantErr(t, err, context.Canceled)
+		_, err = e.Get(cancelled(), "plain", "1")
 		wantErr(t, err, context.Canceled)
 		_, err = e.Get(ctx, "plain", "1")
 		wantErr(t, err, venue.ErrNotFound)
