@@ -134,7 +134,7 @@ func (h *Handler) importSubjects(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	f := store.SubjectFile{By: c.by.User(), Mark: c.FormValue("mark"), Partial: c.FormValue("partial") != ""}
+	f := store.SubjectFile{Divisions: h.Divisions, By: c.by.User(), Mark: c.FormValue("mark"), Partial: c.FormValue("partial") != ""}
 	if f.Division, err = venue.ParseDivision(c.FormValue("division")); err != nil {
 		return answer{}, err
 	}

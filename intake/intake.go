@@ -27,7 +27,7 @@ import (
 type Kind struct {
 	Name   string // as the command has it
 	Layout sheet.Layout
-	// New begins a file. d is nil where rows are only looked at by themselves.
+	// New begins a file.
 	New func(d *Desk, o Options) Reader
 	// whole takes a file at once, instead of New.
 	whole func(ctx context.Context, s *sheet.Sheet, d *Desk, o Options) (Result, error)
@@ -45,13 +45,15 @@ func KindOf(name string) (Kind, bool) {
 	return Kinds[i], true
 }
 
-// Desk is what a file is taken into.
+// Desk is what a file is taken into. One without a Register and a Census looks at
+// each row by itself.
 type Desk struct {
-	Register *store.Register
-	Census   *store.Census
-	Division venue.Division // the city's: where nobody says
-	Blind    func(kind, value string) string
-	Random   io.Reader
+	Register  *store.Register
+	Census    *store.Census
+	Division  venue.Division   // the city's: where nobody says
+	Divisions *venue.Divisions // what a row may name; nil: any code
+	Blind     func(kind, value string) string
+	Random    io.Reader
 }
 
 // Reader takes the rows of one file: first all of Row, then Match, then Write of
@@ -106,8 +108,7 @@ const (
 )
 
 // Take reads a file and, unless it has bad rows or o says otherwise, writes it.
-// d is nil to look at each row by itself, without a register. A file that can
-// not be read as a whole is a *sheet.Refusal.
+// A file that can not be read as a whole is a *sheet.Refusal.
 func Take(ctx context.Context, kind Kind, file io.ReaderAt, size int64, d *Desk, o Options) (Result, error) {
 	result := Result{Errors: []Problem{}}
 	s, err := sheet.Open(file, size, kind.Layout)
@@ -134,7 +135,7 @@ func Take(ctx context.Context, kind Kind, file io.ReaderAt, size int64, d *Desk,
 			return result, err
 		}
 	}
-	if d != nil {
+	if d.Register != nil {
 		missing, err := reader.Match(ctx, proofs)
 		if err != nil {
 			return result, err
@@ -152,7 +153,7 @@ func Take(ctx context.Context, kind Kind, file io.ReaderAt, size int64, d *Desk,
 		}
 	}
 	slices.SortStableFunc(result.Errors, func(a, b Problem) int { return a.Row - b.Row })
-	if d == nil || o.DryRun || result.Bad > 0 && !o.Partial {
+	if d.Register == nil || o.DryRun || result.Bad > 0 && !o.Partial {
 		return result, nil
 	}
 	return result, write(ctx, reader, d, o.Told)

@@ -14,6 +14,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/venuecode/venuecode/configs"
 	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/internal/canary"
 	"github.com/venuecode/venuecode/sheet"
@@ -325,8 +326,45 @@ func TestABadRowKeepsTheFileOut(t *testing.T) {
 		t.Errorf("partly: %+v, %d units", r, c.all(store.Units))
 	}
 	// Without a register each row is looked at by itself.
-	if r := take(t, nil, "units", text, intake.Options{}); r.Bad != 3 || r.OK != 6 || r.Proof != 1 {
+	if r := take(t, &intake.Desk{}, "units", text, intake.Options{}); r.Bad != 3 || r.OK != 6 || r.Proof != 1 {
 		t.Errorf("checked only: %+v", r)
+	}
+}
+
+// TestARowNamesADivisionThatThereIs: by code, or by a name that the list or a
+// territory has once in the city.
+func TestARowNamesADivisionThatThereIs(t *testing.T) {
+	c := newTown(t)
+	list, err := configs.Divisions().With(venue.NamedDivision{Code: "419981", Name: "青禾市"}, venue.NamedDivision{Code: "419981002", Name: "听雨街道"},
+		venue.NamedDivision{Code: "419981003", Name: "城关镇"}, venue.NamedDivision{Code: "419981004", Name: "城关镇"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := unitHead
+	for i, place := range []string{"419981002", "419981002001", "419981", "听雨街道", " 洗月街道", "中原区", "城关镇", "419981009", "410102001", "119999"} {
+		text += fmt.Sprintf("第%d店,%s,,%s,,,,\n", i, uscc(i), place)
+	}
+	said := func(d *intake.Desk) (all []string) {
+		for _, p := range take(t, d, "units", text, intake.Options{Partial: true}).Errors {
+			if p.Field != "所属区划" {
+				t.Errorf("%+v", p)
+			}
+			all = append(all, fmt.Sprint(p.Row, p.Message))
+		}
+		return all
+	}
+	const code, name = "没有这个区划代码，请核对。", "没有这个区划名称，或有多个同名的，请改填行政区划代码。"
+	if got := said(&intake.Desk{Division: "419981", Divisions: list}); !slices.Equal(got, []string{"9" + code, "11" + code}) {
+		t.Errorf("checked only: %q", got)
+	}
+	c.desk.Divisions = list
+	if got := said(c.desk); !slices.Equal(got, []string{"7" + name, "8" + name, "9" + code, "11" + code}) {
+		t.Errorf("%q", got)
+	}
+	for i, want := range []venue.Division{"419981002", "419981002001", "419981", "419981002", "419981001"} {
+		if u, err := c.desk.Register.UnitOf(t.Context(), venue.USCC(uscc(i))); err != nil || u.Division != want {
+			t.Errorf("row %d lies in %s, %v", i+2, u.Division, err)
+		}
 	}
 }
 

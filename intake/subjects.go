@@ -60,19 +60,19 @@ func SubjectRows(s *sheet.Sheet) iter.Seq2[store.SubjectRow, error] {
 	}
 }
 
-// takeSubjects takes the register of the city; without a desk it looks at each
-// row by itself.
+// takeSubjects takes the register of the city.
 func takeSubjects(ctx context.Context, s *sheet.Sheet, d *Desk, o Options) (Result, error) {
 	r := Result{Errors: []Problem{}}
 	add := func(row int, f *venue.Invalid) {
 		r.Errors = append(r.Errors, Problem{row, heading(subjectLayout, f.Field), Sentence(f)})
 	}
-	if d == nil {
-		for row, err := range SubjectRows(s) {
+	file := store.SubjectFile{Rows: SubjectRows(s), Division: d.Division, Divisions: d.Divisions, Partial: o.Partial, By: o.By.Account, Progress: o.Told}
+	if d.Census == nil {
+		for row, err := range file.Rows {
 			if err != nil {
 				return r, err
 			}
-			_, proof, faults := row.Form.Check()
+			_, proof, faults := file.Subject(row.Form)
 			if len(row.Faults) > 0 {
 				faults = row.Faults
 			}
@@ -94,7 +94,7 @@ func takeSubjects(ctx context.Context, s *sheet.Sheet, d *Desk, o Options) (Resu
 	if o.DryRun {
 		take = d.Census.Plan
 	}
-	p, err := take(ctx, store.SubjectFile{Rows: SubjectRows(s), Division: d.Division, Partial: o.Partial, By: o.By.Account, Progress: o.Told})
+	p, err := take(ctx, file)
 	if p != nil {
 		r.Rows, r.OK, r.Proof, r.Bad = p.Rows, p.OK, p.Proof, p.Bad
 		for _, f := range p.Faults {

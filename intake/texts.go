@@ -18,13 +18,14 @@ const (
 	reasonSeveral = "several" // more than one unit of the name
 	reasonCircle  = "circle"  // above itself
 	reasonNoUnit  = "no_unit" // units come first
+	reasonNoName  = "no_name" // no division, or several, of the name
 )
 
 const (
 	helpUnitName   = "营业执照、事业单位法人证书或批准文件上的全称。"
 	helpUSCC       = "18 位，由数字和大写字母组成，不含 I、O、Z、S、V。校验位不符的须由工作人员核对登记证件后生效。"
 	helpParent     = "上级单位的统一社会信用代码或全称；没有上级单位的不填。"
-	helpDivision   = "所在乡镇、街道的 9 位行政区划代码，也可填写 6 位县级或 12 位村级代码，或平台中已有的区划名称。"
+	helpDivision   = "所在乡镇、街道的 9 位行政区划代码，也可填写 6 位县级或 12 位村级代码，或本市的区划名称。"
 	helpSectors    = "可填写多个，用顿号隔开；按填写的文字保存。"
 	helpHeadcount  = "含后勤、物业人员，只填数字。"
 	helpContact    = "填写联系人的，须同时填写联系电话。"
@@ -46,7 +47,7 @@ const (
 	helpSubjectName     = "营业执照或机构登记上的全称。"
 	helpSubjectUSCC     = "18 位；没有的留空，此时按名称、地址和区划识别。"
 	helpSubjectAddress  = "经营或办公地址。"
-	helpSubjectDivision = "6 位县级、9 位乡级或 12 位村级代码。"
+	helpSubjectDivision = "6 位县级、9 位乡级或 12 位村级代码，或本市的区划名称。"
 	helpSubjectSector   = "按登记填写。"
 	helpSubjectCategory = "通知的六类，填一至六；可留空。"
 	helpSubjectType     = "如药店、建筑工地；用于确定主管部门，可留空。"
@@ -86,7 +87,9 @@ var particular = map[string]string{
 	"parent unknown":        "未找到上级单位：不在本文件的有效行中，平台中也没有。",
 	"division shape":        "应为 6、9 或 12 位行政区划代码。",
 	"division range":        "应为县级或以下的行政区划代码。",
-	"division unknown":      "平台中没有这个区划名称，请改填行政区划代码。",
+	"division unknown":      "没有这个区划代码，请核对。",
+	"division no_name":      "没有这个区划名称，或有多个同名的，请改填行政区划代码。",
+	"place unknown":         "没有这个区划代码，请核对。",
 	"headcount range":       "应为 0–1000000 的整数。",
 	"sectors range":         "最多 10 个行业。",
 	"category unknown":      "不是通知所列六类之一，请填写一至六，或场所类型。",

@@ -33,7 +33,7 @@ type unitLine struct {
 	number  int
 	unit    venue.Unit
 	parent  string // name or USCC as written
-	place   string // the name of a division instead of its code
+	place   string // the name of a division that is not listed: a territory's
 	contact registry.Person
 	above   int // the line of the parent; -1: none in this file
 	dropped bool
@@ -49,12 +49,18 @@ type unitReader struct {
 
 func (r *unitReader) Row(number int, get func(string) string) (bool, registry.Faults) {
 	division, place := get("division"), ""
-	if isName(division) { // looked up once there is a register
+	if isName(division) {
 		division, place = someDivision, division
+		if d, ok := r.desk.Divisions.Named(clean(place), r.desk.Division); ok {
+			division, place = string(d), ""
+		}
 	}
 	u, proof, faults := registry.Form{
 		UnitName: get("unit_name"), USCC: get("uscc"), Division: division, Sectors: get("sectors"), Headcount: get("headcount"),
 	}.CheckUnit()
+	if place == "" && u.Division != "" && !r.desk.Divisions.Has(u.Division) {
+		faults = append(faults, fault("division", registry.ReasonUnknown)...)
+	}
 	contact, more := registry.Contact(get("contact_name"), get("contact_phone"))
 	if faults = append(faults, more...); len(faults) > 0 {
 		return proof, faults
@@ -91,7 +97,7 @@ func (r *unitReader) Match(ctx context.Context, proof map[int]bool) (map[int]reg
 		if l.place != "" {
 			d, err := r.desk.division(ctx, l.place)
 			if errors.Is(err, venue.ErrNotFound) {
-				drop(i, "division", registry.ReasonUnknown)
+				drop(i, "division", reasonNoName)
 			} else if err != nil {
 				return nil, err
 			}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -500,6 +501,28 @@ func TestACodeIsSilentThatNobodyScannedForDays(t *testing.T) {
 }
 
 // TestCoverageOfACity measures the city of the issue; with VENUECODE_LONG.
+func TestSubjectsLieInListedDivisions(t *testing.T) {
+	c := newCensus(t, openStore(t))
+	list, err := (*venue.Divisions)(nil).With(venue.NamedDivision{Code: "41", Name: "河南省"}, venue.NamedDivision{Code: "4104", Name: "平顶山市"},
+		venue.NamedDivision{Code: "410482", Name: "汝州市"}, venue.NamedDivision{Code: "410482001", Name: "煤山街道"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fileOf(subjectForm("甲店", " 煤山街道"), subjectForm("乙店", "410482002"), subjectForm("丙店", "410482001003"), subjectForm("丁店", "410483"), subjectForm("戊店", "没有街道"))
+	f.Divisions, f.Partial = list, true
+	p, err := c.register.Import(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, fault := range p.Faults {
+		said = append(said, fmt.Sprint(fault.Row, " ", fault.Reason))
+	}
+	if got := strings.Join(said, ", "); got != "3 unknown, 5 unknown, 6 shape" || p.New != 2 {
+		t.Errorf("%s; %+v", got, p.SubjectCounts)
+	}
+}
+
 func TestCoverageOfACity(t *testing.T) {
 	subjects := 2_000
 	if os.Getenv("VENUECODE_LONG") != "" {

@@ -172,6 +172,45 @@ func TestAnApplicationBecomesDoorsThatAreScanned(t *testing.T) {
 	}
 }
 
+func TestWhatIsRegisteredLiesInAListedDivision(t *testing.T) {
+	ctx := context.Background()
+	b := newBureau(t, openStore(t))
+	a, _, err := b.Submit(ctx, "", form(1), fromForm) // before anybody had a list
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Divisions, err = b.Divisions.With(venue.NamedDivision{Code: "419981", Name: "青禾市"}, venue.NamedDivision{Code: "41", Name: "河南省"}, venue.NamedDivision{Code: "419981002", Name: "听雨街道"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ division, place, want string }{
+		{"419981002", "", "[]"}, {"419981", "419981002001", "[]"}, {"419981003", "", "[division unknown]"}, {"410482", "419981009", "[division unknown place unknown]"},
+		{"419981002", "410482001", "[place unknown]"}, {"4199", "", "[division shape]"},
+	} {
+		f := form(2)
+		f.Division, f.Place = c.division, c.place
+		_, faults, err := b.Submit(ctx, "draft", f, fromForm)
+		var said []string
+		for _, fault := range faults {
+			said = append(said, fault.Field+" "+fault.Reason)
+		}
+		if got := fmt.Sprint(said); err != nil && !errors.Is(err, venue.ErrConflict) || got != c.want {
+			t.Errorf("%s, %s: %s, %v; want %s", c.division, c.place, got, err, c.want)
+		}
+	}
+	a, err = b.Approve(ctx, a.ID, officer, false)
+	if err != nil || a.State != registry.StateApproved {
+		t.Fatalf("sent in before the list: %v, %v", a.State, err)
+	}
+	f := form(1)
+	f.Place = "419981001"
+	if _, faults, err := b.Correct(ctx, a.Made.Venue, f, officer); err != nil || len(faults) != 1 || faults[0].Field != "place" {
+		t.Errorf("corrected: %v, %v", faults, err)
+	}
+	if _, faults, err := b.CorrectUnit(ctx, a.Made.Unit, f, officer); err != nil || len(faults) != 1 || faults[0].Field != "division" {
+		t.Errorf("the unit corrected: %v, %v", faults, err)
+	}
+}
+
 func TestAManagerIsBoundByACode(t *testing.T) {
 	ctx := context.Background()
 	b := newBureau(t, openStore(t))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,6 +76,9 @@ type SubjectFile struct {
 	// Division is what the file is the register of: a row elsewhere is a fault, and
 	// what it does not have of there is gone.
 	Division venue.Division
+	// Divisions are what a row may name, by code or by the one of its name in
+	// Division; nil: any code.
+	Divisions *venue.Divisions
 	// Partial takes the good rows of a file that has bad ones. Then nothing is
 	// gone: a bad row may be anybody's.
 	Partial bool
@@ -181,8 +185,19 @@ func (c *Census) Plan(ctx context.Context, f SubjectFile) (*SubjectPlan, error) 
 	return p, nil
 }
 
+// Subject is what the register means by a row, as its own Check has it.
+func (f SubjectFile) Subject(form registry.SubjectForm) (s registry.Subject, proof bool, faults []*venue.Invalid) {
+	if d, ok := f.Divisions.Named(strings.TrimSpace(venue.Fold(form.Division)), f.Division); ok {
+		form.Division = string(d)
+	}
+	if s, proof, faults = form.Check(); s.Division.Level() >= venue.LevelCounty && !f.Divisions.Has(s.Division) {
+		faults = append(faults, &venue.Invalid{Field: "division", Reason: registry.ReasonUnknown})
+	}
+	return s, proof, faults
+}
+
 func (f SubjectFile) check(row SubjectRow) (s registry.Subject, proof bool, faults []*venue.Invalid) {
-	s, proof, faults = row.Form.Check()
+	s, proof, faults = f.Subject(row.Form)
 	if len(faults) == 0 && !f.Division.Contains(s.Division) {
 		faults = append(faults, &venue.Invalid{Field: "division", Reason: "outside"})
 	}

@@ -140,6 +140,46 @@ func (l *Divisions) Name(d Division) string {
 	return ""
 }
 
+// Has tells whether there is such a division as far as the list goes: its county
+// is listed, and so is its township if the list has any of the county's, and its
+// village if it has any of the township's. The empty list knows nothing of
+// anybody, and has all.
+func (l *Divisions) Has(d Division) bool {
+	if l.Len() == 0 {
+		return true
+	}
+	stem := d.stem()
+	for _, n := range []int{min(len(stem), 6), 9, 12} {
+		if n > len(stem) {
+			break
+		}
+		if _, listed := l.find(stem[:n]); !listed {
+			return n > 6 && len(l.Within(Division(stem[:n-3]))) == 0
+		}
+	}
+	return stem != ""
+}
+
+// Named finds the one division of a name in another, or that itself; not ok if
+// there is none, or more than one.
+func (l *Divisions) Named(name string, within Division) (found Division, ok bool) {
+	stem := within.stem()
+	if l == nil || stem == "" {
+		return "", false
+	}
+	i, _ := l.find(stem)
+	for ; i < len(l.rows) && strings.HasPrefix(l.rows[i].stem, stem); i++ {
+		if l.rows[i].name != name {
+			continue
+		}
+		if ok {
+			return "", false
+		}
+		found, ok = l.rows[i].named().Code, true
+	}
+	return found, ok
+}
+
 // FullName is its name with those around it, 河南省郑州市中原区, "" if it is not
 // listed.
 func (l *Divisions) FullName(d Division) string {

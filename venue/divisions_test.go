@@ -68,6 +68,40 @@ func TestDivisionsByName(t *testing.T) {
 	}
 }
 
+func TestAListHasWhatItEndsAbove(t *testing.T) {
+	l := divisionList(t, nil, "41 河南省", "4101 郑州市", "410102 中原区", "410102001 林山寨街道", "410102005 城关镇", "410102001001 新民社区", "410103 二七区", "419001 济源市", "419001001 沁园街道", "419001002 城关镇")
+	for d, want := range map[Division]bool{
+		"410102": true, "410102000000": true, "410103": true, "410104": false, "419001": true, "999999": false, "": false, "41": false,
+		"410102001": true, "410102002": false, // of a county whose townships are listed
+		"410103001": true, "410103001001": true, // of one of which none is
+		"410102001001": true, "410102001002": false,
+		"410102005001": true, "410102002001": false,
+		"410000": true, "410100": true, "410400": false, "500000": false,
+	} {
+		if got := l.Has(d); got != want {
+			t.Errorf("has %s: %v", d, got)
+		}
+		if none := (*Divisions)(nil); !none.Has(d) {
+			t.Errorf("a list of nothing knows better than %s", d)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		within Division
+		want   Division
+	}{
+		{"林山寨街道", "410102", "410102001"}, {"林山寨街道", "410000", "410102001"}, {"林山寨街道", "410103", ""}, {"中原区", "410102", "410102"},
+		{"城关镇", "410000", ""}, {"城关镇", "419001", "419001002"}, {"新民社区", "410102", "410102001001"}, {"", "410102", ""}, {"林山寨街道", "", ""}, {"林山寨", "410102", ""},
+	} {
+		if got, ok := l.Named(c.name, c.within); got != c.want || ok != (c.want != "") {
+			t.Errorf("%s in %s is %q, want %q", c.name, c.within, got, c.want)
+		}
+	}
+	if _, ok := (*Divisions)(nil).Named("中原区", "410102"); ok {
+		t.Error("a list of nothing has a name")
+	}
+}
+
 func TestEveryFaultOfAListIsNamed(t *testing.T) {
 	base := divisionList(t, nil, "41 河南省", "410100 郑州市", "410102 中原区")
 	got, err := base.With(named("41010 五位", "410103 二七区", "410103000 二七区", "410482001 汝州的街道", "410102001 ", "410102002 "+strings.Repeat("长", 41), "410102003 左\u202e右",

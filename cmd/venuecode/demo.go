@@ -248,10 +248,8 @@ func demoConfig(f demoFlags, town *city.City, k sim.Keys, host, simulators strin
 	if err != nil {
 		return nil, err
 	}
-	// A city of another province is shown by its codes.
-	if list, err := config.Divisions.With(town.Divisions()...); err == nil {
-		config.Divisions = list
-	}
+	// A city of another province is shown by its codes, and has any.
+	config.Divisions, _ = config.Divisions.With(town.Divisions()...)
 	return config, nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/venuecode/venuecode/configs"
 	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/sheet"
 	"github.com/venuecode/venuecode/vault/audit"
@@ -79,7 +80,7 @@ func importKindCommand(kind intake.Kind) *cobra.Command {
 		},
 	}
 	f.add(c)
-	c.Flags().BoolVar(&f.check, "check", false, "look at each row by itself and import nothing; needs no memory")
+	c.Flags().BoolVar(&f.check, "check", false, "look at each row by itself and import nothing; needs no memory, and --config only for its divisions")
 	c.Flags().BoolVar(&f.partial, "partial", false, "import the good rows of a file that has bad ones")
 	c.Flags().StringVar(&f.errors, "errors", "", "write the bad rows with what is wrong to a new .xlsx file, to be mended and sent again")
 	c.Flags().StringVar(&f.template, "template", "", "write an empty sheet with these headings to a new .xlsx file, and no more")
@@ -101,8 +102,16 @@ func (f *importFlags) run(c *cobra.Command, kind intake.Kind, name string) error
 	var result intake.Result
 	var answer json.RawMessage
 	if f.check {
+		desk := &intake.Desk{Divisions: configs.Divisions()}
+		if f.config != "" || f.data != "" {
+			config, err := f.configuration()
+			if err != nil {
+				return err
+			}
+			desk.Division, desk.Divisions = venue.Division(config.Division), config.Divisions
+		}
 		o := intake.Options{Today: venue.DayOf(machine.Now())}
-		if result, err = intake.Take(c.Context(), kind, bytes.NewReader(file), int64(len(file)), nil, o); err == nil {
+		if result, err = intake.Take(c.Context(), kind, bytes.NewReader(file), int64(len(file)), desk, o); err == nil {
 			answer, err = json.Marshal(result)
 		}
 		err = inWords(err)
@@ -200,7 +209,10 @@ func importTool(ctx context.Context, a *app, question json.RawMessage, progress 
 
 // intake is where files are taken into.
 func (a *app) intake() *intake.Desk {
-	return &intake.Desk{Register: a.register, Census: a.census, Division: venue.Division(a.config.Division), Blind: a.vault.Blind, Random: random}
+	return &intake.Desk{
+		Register: a.register, Census: a.census, Division: venue.Division(a.config.Division), Divisions: a.config.Divisions,
+		Blind: a.vault.Blind, Random: random,
+	}
 }
 
 // nowAndThen says how far something is, once a second at most.

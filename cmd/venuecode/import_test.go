@@ -33,8 +33,14 @@ func TestARegisterIsImported(t *testing.T) {
 	const head = "单位名称,统一社会信用代码,上级单位,所属区划,行业,在册人数,联系人,联系电话\n"
 	good := head + "青禾商贸有限公司,91350100M000100Y43,,419981001,商贸,12,张三丰,13900000001\n"
 	units := file("units.csv", good)
-	if r := run(0, "units", units, "--check"); r.Rows != 1 || r.OK != 1 || r.Errors == nil {
+	if r := run(0, "units", units, "--check", "--data", d.data); r.Rows != 1 || r.OK != 1 || r.Errors == nil {
 		t.Errorf("checked: %+v", r)
+	}
+	if r := run(exitFailed, "units", units, "--check"); r.Bad != 1 || r.Errors[0].Message != "没有这个区划代码，请核对。" {
+		t.Errorf("checked against the shipped divisions: %+v", r)
+	}
+	if r := run(exitFailed, "units", file("nowhere.csv", strings.Replace(good, "419981001", "419981099", 1)), "--data", d.data); r.Bad != 1 || r.Errors[0].Field != "所属区划" {
+		t.Errorf("in a township that the city does not have: %+v", r)
 	}
 	mixed := file("mixed.csv", good+"青禾坏码,9135010,,419981001,,,,\n")
 	if r := run(exitFailed, "units", mixed, "--data", d.data); r.Bad != 1 || r.Errors[0].Row != 3 || r.Errors[0].Field != "统一社会信用代码" {

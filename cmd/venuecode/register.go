@@ -24,7 +24,7 @@ func (a *app) registering() *registry.Service {
 	}
 	return &registry.Service{
 		Applications: a.register, Book: a.register, Blanks: a.register,
-		Policy: registry.Policy{Auto: auto}, Random: random, Clock: a.clock,
+		Policy: registry.Policy{Auto: auto}, Divisions: a.config.Divisions, Random: random, Clock: a.clock,
 		Resolve: func(ctx context.Context, code venue.Code) (venue.VenueID, error) {
 			p, err := a.registry.Resolve(ctx, code)
 			return p.Venue.ID, err

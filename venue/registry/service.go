@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,8 +80,9 @@ type Service struct {
 	Book         Book
 	Blanks       Blanks
 	Policy       Policy
-	Random       io.Reader   // cryptographic: codes come from it
-	Clock        venue.Clock // civil
+	Divisions    *venue.Divisions // what an application names must be one of them; nil: any
+	Random       io.Reader        // cryptographic: codes come from it
+	Clock        venue.Clock      // civil
 	// Resolve finds the venue of a door's code; venue.ErrNotFound.
 	Resolve func(ctx context.Context, code venue.Code) (venue.VenueID, error)
 }
@@ -124,7 +126,7 @@ func (s *Service) Submit(ctx context.Context, id string, f Form, from Sender) (A
 		return Application{}, nil, err
 	}
 	e, faults := f.Check()
-	if faults = append(faults, around...); len(faults) > 0 {
+	if faults = slices.Concat(faults, s.unlisted(e), around); len(faults) > 0 {
 		return Application{}, faults, nil
 	}
 	unit, err := s.unitFor(ctx, e, from)
@@ -136,6 +138,18 @@ func (s *Service) Submit(ctx context.Context, id string, f Form, from Sender) (A
 		a, err = s.Approve(ctx, a.ID, Who{}, false)
 	}
 	return a, nil, err
+}
+
+// unlisted are the faults of an entry whose divisions there are not. An
+// application that was sent in before the list knew better is not refused.
+func (s *Service) unlisted(e Entry) (faults Faults) {
+	if d := e.Unit.Division; d != "" && !s.Divisions.Has(d) {
+		faults = append(faults, &venue.Invalid{Field: "division", Reason: ReasonUnknown})
+	}
+	if d := e.Venue.Division; d != "" && d != e.Unit.Division && !s.Divisions.Has(d) {
+		faults = append(faults, &venue.Invalid{Field: "place", Reason: ReasonUnknown})
+	}
+	return faults
 }
 
 // inside makes the id of the venue around of what people have of it: the code,
@@ -323,7 +337,7 @@ func (s *Service) Correct(ctx context.Context, id venue.VenueID, f Form, by Who)
 	if blank(f.Place) {
 		faults = append(faults, &venue.Invalid{Field: "place", Reason: ReasonRequired})
 	}
-	if len(faults) > 0 {
+	if faults = append(faults, s.unlisted(e)...); len(faults) > 0 {
 		return Change{}, faults, nil
 	}
 	if err := s.Book.Reach(ctx, id, Person{}, e.Manager); err != nil {
@@ -336,7 +350,7 @@ func (s *Service) Correct(ctx context.Context, id venue.VenueID, f Form, by Who)
 // CorrectUnit mends a unit by the unit's part of a form.
 func (s *Service) CorrectUnit(ctx context.Context, id venue.UnitID, f Form, by Who) (Change, Faults, error) {
 	u, _, faults := f.CheckUnit()
-	if len(faults) > 0 {
+	if faults = append(faults, s.unlisted(Entry{Unit: u})...); len(faults) > 0 {
 		return Change{}, faults, nil
 	}
 	c, err := s.Book.ChangeUnit(ctx, id, by, func(was venue.Unit) (Change, error) { return CorrectUnit(was, u) })
@@ -431,7 +445,7 @@ func (s *Service) Complete(ctx context.Context, id venue.VenueID, f Form, by Who
 	}
 	f.Doors = []string{"-"} // it has its own
 	e, faults := f.Check()
-	if len(faults) > 0 {
+	if faults = append(faults, s.unlisted(e)...); len(faults) > 0 {
 		return faults, nil
 	}
 	unit, err := s.unitFor(ctx, e, Sender{Unit: p.Venue.Unit})
