@@ -87,7 +87,7 @@ func trailAgrees(c *cobra.Command, r audit.Report) error {
 	return nil
 }
 
-func auditVerifyTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
+func auditVerifyTool(ctx context.Context, a *app, question json.RawMessage, say func(progress)) (any, error) {
 	var q struct {
 		Copy string `json:"copy"`
 	}
@@ -103,8 +103,8 @@ func auditVerifyTool(ctx context.Context, a *app, question json.RawMessage, prog
 		defer file.Close()
 		copied = file
 	}
-	said := seldom(progress)
-	return a.verifyTrail(ctx, copied, func(rows int64) { said("%d rows walked", rows) })
+	said := seldom(say)
+	return a.verifyTrail(ctx, copied, func(rows int64) { said(progress{Doing: "rows walked", Done: rows}) })
 }
 
 // verifyTrail walks the trail and holds the copy of its checkpoints against it,
@@ -147,7 +147,7 @@ func auditExportCommand() *cobra.Command {
 	return c
 }
 
-func auditExportTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (_ any, err error) {
+func auditExportTool(ctx context.Context, a *app, question json.RawMessage, _ func(progress)) (_ any, err error) {
 	var q struct {
 		File string `json:"to_file"`
 		From string `json:"from"`

@@ -22,17 +22,6 @@ import (
 	"github.com/venuecode/venuecode/venue"
 )
 
-// seldom lets a progress through once a second.
-func seldom(progress func(string)) func(format string, args ...any) {
-	var said time.Time
-	return func(format string, args ...any) {
-		if now := machine.Now(); now.Sub(said) > time.Second {
-			said = now
-			progress(fmt.Sprintf(format, args...))
-		}
-	}
-}
-
 func backupCommand() *cobra.Command {
 	var f toolFlags
 	c := &cobra.Command{
@@ -69,7 +58,7 @@ type backedUp struct {
 	SHA256 string `json:"sha256"` // of the manifest
 }
 
-func backupTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
+func backupTool(ctx context.Context, a *app, question json.RawMessage, say func(progress)) (any, error) {
 	var q struct {
 		To string `json:"to"`
 	}
@@ -82,10 +71,10 @@ func backupTool(ctx context.Context, a *app, question json.RawMessage, progress 
 	if err := a.record(ctx, "backup", audit.Object{}, map[string]string{"to": q.To}); err != nil {
 		return nil, err
 	}
-	tell := seldom(progress)
+	tell := seldom(say)
 	m, sum, err := backup.Write(ctx, a.engine, q.To, backup.Manifest{
 		Schema: migration(a.engine).Newest(), Division: venue.Division(a.config.Division), Keys: keysOf(a.vault),
-	}, a.clock, func(rows int64) { tell("%d rows copied", rows) })
+	}, a.clock, func(rows int64) { tell(progress{Doing: "rows copied", Done: rows}) })
 	if errors.Is(err, venue.ErrStale) {
 		return nil, fmt.Errorf("%w; begin again when the purge is over", err)
 	} else if err != nil {
@@ -118,8 +107,10 @@ func restoreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := restore{config: config, from: from, clock: f.clockSince, progress: func(text string) { fmt.Fprintln(c.ErrOrStderr(), text) }}
+			d := f.display(c)
+			r := restore{config: config, from: from, clock: f.clockSince, say: d.show}
 			done, err := r.run(c.Context())
+			d.end()
 			if err != nil {
 				return err
 			}
@@ -140,7 +131,7 @@ func (f *toolFlags) clockSince(config *configs.Config, made time.Time) (*schedul
 }
 
 // restoreTool is asked for where a server runs: its memory is not empty.
-func restoreTool(context.Context, *app, json.RawMessage, func(string)) (any, error) {
+func restoreTool(context.Context, *app, json.RawMessage, func(progress)) (any, error) {
 	return nil, errors.New("a server runs on this memory: a backup is put into an empty one, before the first start")
 }
 
@@ -150,11 +141,11 @@ func restoreTool(context.Context, *app, json.RawMessage, func(string)) (any, err
 //
 // The mark keeps everybody else out, and says how far it has come.
 type restore struct {
-	config   *configs.Config
-	from     string
-	clock    func(config *configs.Config, made time.Time) (*schedule.Clock, error)
-	progress func(string)
-	cut      func(step string) error // tests die here, behind a step; nil: nobody does
+	config *configs.Config
+	from   string
+	clock  func(config *configs.Config, made time.Time) (*schedule.Clock, error)
+	say    func(progress)
+	cut    func(step string) error // tests die here, behind a step; nil: nobody does
 }
 
 type restored struct {
@@ -179,12 +170,12 @@ func (r restore) run(ctx context.Context) (done restored, err error) {
 	if err := notEnded(r.config.DataDir, r.config.KeysDir); err != nil {
 		return done, err
 	}
-	_, err = askServer(ctx, r.config.DataDir, "restore", struct{}{}, r.progress)
+	_, err = askServer(ctx, r.config.DataDir, "restore", struct{}{}, r.say)
 	if !errors.Is(err, errNoServer) && !errors.Is(err, fs.ErrNotExist) { // no folder, no server
 		return done, err
 	}
-	said := seldom(r.progress)
-	m, sum, err := backup.Verify(ctx, r.from, func(rows int64) { said("%d rows verified", rows) })
+	said := seldom(r.say)
+	m, sum, err := backup.Verify(ctx, r.from, func(rows, of int64) { said(progress{"rows verified", rows, of}) })
 	if err != nil {
 		return done, err
 	}
@@ -258,8 +249,8 @@ func (r restore) load(ctx context.Context, m backup.Manifest, sum string) (err e
 	if err := r.died("mark"); err != nil {
 		return err
 	}
-	said := seldom(r.progress)
-	err = backup.Load(ctx, r.from, m, engine, func(rows int64) { said("%d of %d rows restored", rows, m.Rows) })
+	said := seldom(r.say)
+	err = backup.Load(ctx, r.from, m, engine, func(rows int64) { said(progress{"rows restored", rows, m.Rows}) })
 	if err != nil {
 		return err
 	}
@@ -293,11 +284,11 @@ func (r restore) finish(ctx context.Context, m backup.Manifest, sum string) (err
 		return err
 	}
 	if plan.From < plan.To {
-		if err := a.migrate(ctx, steps, plan, r.progress); err != nil {
+		if err := a.migrate(ctx, steps, plan, r.say); err != nil {
 			return err
 		}
 	}
-	r.progress("destroying again what was destroyed since")
+	r.say(progress{Doing: "destroying again what was destroyed since"})
 	if err := a.destroyAgain(ctx, m); err != nil {
 		return fmt.Errorf("destroy again what was destroyed since: %w", err)
 	}
@@ -359,8 +350,10 @@ func verifyCommand() *cobra.Command {
 		Short: "Hold a backup against its manifest; needs no server",
 		Args:  usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			said := seldom(func(text string) { fmt.Fprintln(c.ErrOrStderr(), text) })
-			m, sum, err := backup.Verify(c.Context(), args[0], func(rows int64) { said("%d rows read", rows) })
+			d := reading.display(c)
+			said := seldom(d.show)
+			m, sum, err := backup.Verify(c.Context(), args[0], func(rows, of int64) { said(progress{"rows verified", rows, of}) })
+			d.end()
 			if err != nil {
 				return err
 			}
@@ -422,7 +415,7 @@ func (f *toolFlags) verifyAll(c *cobra.Command) error {
 	return errors.Join(countsAgree(check), trailAgrees(c, report))
 }
 
-func verifyTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
+func verifyTool(ctx context.Context, a *app, question json.RawMessage, say func(progress)) (any, error) {
 	var q struct {
 		Days int `json:"days"`
 	}
@@ -431,6 +424,6 @@ func verifyTool(ctx context.Context, a *app, question json.RawMessage, progress 
 	}
 	today := venue.DayOf(a.clock.Now())
 	days := min(q.Days, a.config.Retention.VisitsDays) // of older days only the counts are left
-	said := seldom(progress)
-	return a.engine.VerifyCounts(ctx, today-venue.Day(days), today, func(rows int64) { said("%d rows counted", rows) })
+	said := seldom(say)
+	return a.engine.VerifyCounts(ctx, today-venue.Day(days), today, func(rows int64) { said(progress{Doing: "rows counted", Done: rows}) })
 }

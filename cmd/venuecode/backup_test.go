@@ -27,7 +27,7 @@ func backupOf(t *testing.T, a *app) (folder string) {
 	t.Helper()
 	folder = filepath.Join(t.TempDir(), "backup")
 	question, _ := json.Marshal(map[string]string{"to": folder})
-	if _, err := backupTool(t.Context(), a, question, func(string) {}); err != nil {
+	if _, err := backupTool(t.Context(), a, question, func(progress) {}); err != nil {
 		t.Fatal(err)
 	}
 	return folder
@@ -35,7 +35,7 @@ func backupOf(t *testing.T, a *app) (folder string) {
 
 func restoreOf(config *configs.Config, clock *schedule.Clock, folder string) restore {
 	return restore{
-		config: config, from: folder, progress: func(string) {},
+		config: config, from: folder, say: func(progress) {},
 		clock: func(*configs.Config, time.Time) (*schedule.Clock, error) { return clock, nil },
 	}
 }
@@ -205,7 +205,7 @@ func TestWhatWasDestroyedSinceABackupIsDestroyedAgain(t *testing.T) {
 			if report, err := b.verifyTrail(ctx, nil, func(int64) {}); err != nil || report.Found != 0 {
 				t.Errorf("the trail: %+v, %v", report, err)
 			}
-			if check, err := verifyTool(ctx, b, json.RawMessage(`{"days":60}`), func(string) {}); err != nil || c.scans != nil && check.(store.CountCheck).Rows == 0 {
+			if check, err := verifyTool(ctx, b, json.RawMessage(`{"days":60}`), func(progress) {}); err != nil || c.scans != nil && check.(store.CountCheck).Rows == 0 {
 				t.Errorf("the counts: %+v, %v", check, err)
 			}
 		})

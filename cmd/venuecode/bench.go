@@ -68,7 +68,7 @@ type scanBench struct {
 	rate, callers, people int
 	store                 string
 
-	say    io.Writer
+	show   *display
 	tokens []string
 	codes  []venue.Code
 	server string
@@ -110,7 +110,8 @@ type offered struct {
 }
 
 func (b *scanBench) run(ctx context.Context, out, progress io.Writer) (err error) {
-	b.say = progress
+	b.show = newDisplay(progress, b.json)
+	defer b.show.end()
 	mongodb := strings.HasPrefix(b.store, "mongodb")
 	if !mongodb && b.store != "embedded" || b.people < 7 || b.people > 100_000 {
 		return exitError{exitUsage, errors.New("--store must be embedded or mongodb://…, and --people 7 to 100000")}
@@ -149,6 +150,7 @@ func (b *scanBench) run(ctx context.Context, out, progress io.Writer) (err error
 	if err = errors.Join(err, server.Process.Signal(syscall.SIGTERM), server.Wait()); err != nil {
 		return err
 	}
+	b.show.end()
 	return b.print(out, result)
 }
 
@@ -173,7 +175,6 @@ func (b *scanBench) drop() error {
 // prepare fills a memory with a city and its people and signs everybody in, so
 // that nothing of it happens while the clock runs.
 func (b *scanBench) prepare(ctx context.Context, dir, simulators string) (file string, err error) {
-	b.sayf("registering %d people", b.people)
 	town := city.Default()
 	keys := b.sim.Keys()
 	type section = map[string]any
@@ -220,6 +221,8 @@ func (b *scanBench) prepare(ctx context.Context, dir, simulators string) (file s
 func (b *scanBench) signIn(ctx context.Context, a *app, residents []city.Resident) error {
 	b.tokens = make([]string, len(residents))
 	errs := make([]error, b.callers)
+	said := seldom(b.show.show)
+	var done atomic.Int64
 	var wg sync.WaitGroup
 	for w := range b.callers {
 		wg.Go(func() {
@@ -227,6 +230,7 @@ func (b *scanBench) signIn(ctx context.Context, a *app, residents []city.Residen
 				if errs[w] = b.signInOne(ctx, a, i, residents[i]); errs[w] != nil {
 					return
 				}
+				said(progress{"people registered", done.Add(1), int64(len(residents))})
 			}
 		})
 	}
@@ -321,7 +325,6 @@ func (b *scanBench) measure(ctx context.Context) (r benchResult, err error) {
 	if b.long {
 		length = time.Minute
 	}
-	b.sayf("%d scans a second for %s", b.rate, length)
 	r.Open = b.open(ctx, length)
 	return r, ctx.Err()
 }
@@ -363,6 +366,7 @@ func (b *scanBench) open(ctx context.Context, length time.Duration) offered {
 	start := machine.Now()
 	at := func(i int) time.Time { return start.Add(time.Duration(i) * time.Second / time.Duration(b.rate)) }
 	latency := make([]time.Duration, total)
+	said := seldom(b.show.show)
 	var errs atomic.Int64
 	var wg sync.WaitGroup
 	for range 4 * b.callers {
@@ -379,6 +383,7 @@ func (b *scanBench) open(ctx context.Context, length time.Duration) offered {
 		for ; i < total && !at(i).After(machine.Now()); i++ {
 			due <- i
 		}
+		said(progress{fmt.Sprintf("scans offered, %d a second", b.rate), int64(i), int64(total)})
 		time.Sleep(500 * time.Microsecond)
 	}
 	close(due)
@@ -425,7 +430,9 @@ func (b *scanBench) print(out io.Writer, r benchResult) error {
 	return err
 }
 
-func (b *scanBench) sayf(format string, args ...any) { fmt.Fprintf(b.say, format+"\n", args...) }
+func (b *scanBench) sayf(format string, args ...any) {
+	b.show.show(progress{Doing: fmt.Sprintf(format, args...)})
+}
 
 func median(x []float64) float64 {
 	slices.Sort(x)

@@ -33,9 +33,9 @@ type control struct {
 	path   string
 }
 
-// tool is one thing that can be asked through the socket: a JSON question, lines
-// of progress, a JSON answer.
-type tool func(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error)
+// tool is one thing that can be asked through the socket: a JSON question, steps
+// of progress one after the other, a JSON answer.
+type tool func(ctx context.Context, a *app, question json.RawMessage, say func(progress)) (any, error)
 
 var tools = map[string]tool{
 	"accounts-bootstrap": bootstrapTool,
@@ -67,7 +67,7 @@ const maxQuestion = sheet.MaxSize*4/3 + 64<<10
 
 // line is what travels back: progress, then an answer or an error.
 type line struct {
-	Progress string          `json:"progress,omitempty"`
+	Progress *progress           `json:"progress,omitempty"`
 	Answer   json.RawMessage `json:"answer,omitempty"`
 	Error    string          `json:"error,omitempty"`
 }
@@ -126,7 +126,7 @@ func answerTool(w http.ResponseWriter, r *http.Request, a *app, t tool) {
 	question, err := io.ReadAll(io.LimitReader(r.Body, maxQuestion))
 	var answer any
 	if err == nil {
-		answer, err = t(r.Context(), a, question, func(text string) { send(line{Progress: text}) })
+		answer, err = t(r.Context(), a, question, func(p progress) { send(line{Progress: &p}) })
 	}
 	var raw json.RawMessage
 	if err == nil {
@@ -144,7 +144,7 @@ var errNoServer = errors.New("no server is running on this data folder")
 
 // askServer asks the server that holds the data folder; errNoServer if there is
 // none.
-func askServer(ctx context.Context, dataDir, name string, question any, progress func(string)) (json.RawMessage, error) {
+func askServer(ctx context.Context, dataDir, name string, question any, say func(progress)) (json.RawMessage, error) {
 	dir, err := os.Open(dataDir)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -180,8 +180,8 @@ func askServer(ctx context.Context, dataDir, name string, question any, progress
 		switch {
 		case l.Error != "":
 			return nil, errors.New(l.Error)
-		case l.Progress != "":
-			progress(l.Progress)
+		case l.Progress != nil:
+			say(*l.Progress)
 		default:
 			return l.Answer, nil
 		}
@@ -189,7 +189,7 @@ func askServer(ctx context.Context, dataDir, name string, question any, progress
 }
 
 // loadTool puts a city file into the registry.
-func loadTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
+func loadTool(ctx context.Context, a *app, question json.RawMessage, say func(progress)) (any, error) {
 	var q struct {
 		City     string            `json:"city"`
 		Webhooks map[string]string `json:"webhooks"`

@@ -111,7 +111,7 @@ func purgePlan(c *cobra.Command, f toolFlags, through string) error {
 	return nil
 }
 
-func purgePlanTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (_ any, err error) {
+func purgePlanTool(ctx context.Context, a *app, question json.RawMessage, _ func(progress)) (_ any, err error) {
 	var q struct {
 		Through string `json:"through"`
 	}
@@ -151,7 +151,7 @@ func purgeRun(c *cobra.Command, f toolFlags, request, file string) error {
 	return nil
 }
 
-func purgeRunTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
+func purgeRunTool(ctx context.Context, a *app, question json.RawMessage, say func(progress)) (any, error) {
 	var q struct {
 		Request string `json:"request"`
 	}
@@ -171,7 +171,7 @@ func purgeRunTool(ctx context.Context, a *app, question json.RawMessage, progres
 	if err != nil {
 		return nil, err
 	}
-	progress(fmt.Sprintf("destroying the days through %s", through))
+	say(progress{Doing: fmt.Sprintf("destroying the days through %s", through)})
 	line, err := a.retention.Destroy(ctx, through, vault.Order{Request: r.ID, AskedBy: r.By, ApprovedBy: r.Approver, RunBy: operator})
 	if errors.Is(err, venue.ErrNotFound) {
 		return nil, fmt.Errorf("nothing is left of the days through %s", through)
@@ -223,7 +223,7 @@ func certificateCommand() *cobra.Command {
 	return c
 }
 
-func certificatesTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+func certificatesTool(ctx context.Context, a *app, question json.RawMessage, _ func(progress)) (any, error) {
 	var q struct {
 		Number int64 `json:"number"` // 0: all
 	}
@@ -413,7 +413,7 @@ func (a *app) estate(ctx context.Context) (e estate, err error) {
 	return e, err
 }
 
-func sunsetPlanTool(ctx context.Context, a *app, _ json.RawMessage, _ func(string)) (any, error) {
+func sunsetPlanTool(ctx context.Context, a *app, _ json.RawMessage, _ func(progress)) (any, error) {
 	return a.estate(ctx)
 }
 
@@ -431,7 +431,7 @@ func sunsetPlan(c *cobra.Command, f toolFlags) error {
 }
 
 // sunsetBeginTool uses the request up and notes that the platform ends.
-func sunsetBeginTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+func sunsetBeginTool(ctx context.Context, a *app, question json.RawMessage, _ func(progress)) (any, error) {
 	var q struct {
 		Request string `json:"request"`
 		To      string `json:"to"`
@@ -496,7 +496,7 @@ func keptOut(config *configs.Config, to string) error {
 	return nil
 }
 
-func sunsetStopTool(_ context.Context, a *app, _ json.RawMessage, _ func(string)) (any, error) {
+func sunsetStopTool(_ context.Context, a *app, _ json.RawMessage, _ func(progress)) (any, error) {
 	a.end()
 	return map[string]bool{"stopping": true}, nil
 }
@@ -514,7 +514,9 @@ func sunsetRun(c *cobra.Command, f toolFlags, request, to string) error {
 			return err
 		}
 	}
-	s := sunset{config: config, progress: func(text string) { fmt.Fprintln(c.ErrOrStderr(), text) }}
+	d := f.display(c)
+	defer d.end()
+	s := sunset{config: config, say: d.show}
 	if s.clock, err = f.clock(config); err != nil {
 		return err
 	}
@@ -536,10 +538,10 @@ func sunsetRun(c *cobra.Command, f toolFlags, request, to string) error {
 // Each step can be made again; which are left is said by endingFile and by what
 // is there.
 type sunset struct {
-	config   *configs.Config
-	clock    *schedule.Clock
-	progress func(string)
-	cut      func(step string) error // tests die here, behind a step; nil: nobody does
+	config *configs.Config
+	clock  *schedule.Clock
+	say    func(progress)
+	cut    func(step string) error // tests die here, behind a step; nil: nobody does
 }
 
 var errNotEnding = errors.New("no end has begun here: `venuecode sunset --run --request ID --to DIR` begins it")
@@ -563,7 +565,7 @@ func (s sunset) run(ctx context.Context) (line []byte, err error) {
 		if err := s.stopServer(ctx); err != nil {
 			return nil, err
 		}
-		s.progress("writing out what is kept")
+		s.say(progress{Doing: "writing out what is kept"})
 		if err := s.draft(ctx, &e); err != nil {
 			return nil, err
 		}
@@ -572,7 +574,7 @@ func (s sunset) run(ctx context.Context) (line []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []struct {
+	for _, each := range []struct {
 		name string
 		do   func() error
 	}{
@@ -583,11 +585,11 @@ func (s sunset) run(ctx context.Context) (line []byte, err error) {
 		{"signing the certificate", func() error { line, err = s.certify(e); return err }},
 		{"destroying the signing key", func() error { return audit.DestroyKey(s.config.KeysDir) }},
 	} {
-		s.progress(step.name)
-		if err := step.do(); err != nil {
+		s.say(progress{Doing: each.name})
+		if err := each.do(); err != nil {
 			return nil, err
 		}
-		if err := s.died(step.name); err != nil {
+		if err := s.died(each.name); err != nil {
 			return nil, err
 		}
 	}
@@ -600,7 +602,7 @@ func (s sunset) run(ctx context.Context) (line []byte, err error) {
 		}
 	}
 	if left, err := os.ReadDir(s.config.KeysDir); err == nil && len(left) > 1 { // the certificate stays
-		s.progress(fmt.Sprintf("%d files that are not the platform's are left in %s", len(left)-1, s.config.KeysDir))
+		s.say(progress{Doing: fmt.Sprintf("%d files that are not the platform's are left in %s", len(left)-1, s.config.KeysDir)})
 	}
 	return line, nil
 }
@@ -618,7 +620,7 @@ const patience = 30 * time.Second
 // stopServer has the server of the folder stop, if there is one.
 func (s sunset) stopServer(ctx context.Context) error {
 	for begun := machine.Now(); ; {
-		_, err := askServer(ctx, s.config.DataDir, "sunset-stop", struct{}{}, func(string) {})
+		_, err := askServer(ctx, s.config.DataDir, "sunset-stop", struct{}{}, func(progress) {})
 		if errors.Is(err, errNoServer) {
 			return nil
 		}

@@ -239,7 +239,7 @@ func TestAnEndCompletesAPurgeThatWasCutShort(t *testing.T) {
 	if err := e.keep(config); err != nil {
 		t.Fatal(err)
 	}
-	line, err := sunset{config: config, clock: clock, progress: func(string) {}}.run(t.Context())
+	line, err := sunset{config: config, clock: clock, say: func(progress) {}}.run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestAnEndCutShortAnywhereIsCompleted(t *testing.T) {
 			if err := e.keep(config); err != nil {
 				t.Fatal(err)
 			}
-			s := sunset{config: config, clock: clock, progress: func(string) {}, cut: func(at string) error {
+			s := sunset{config: config, clock: clock, say: func(progress) {}, cut: func(at string) error {
 				if at == step {
 					return died
 				}

@@ -109,7 +109,7 @@ type escrowQuestion struct {
 	Request   string `json:"request"`
 }
 
-func keysEscrowTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+func keysEscrowTool(ctx context.Context, a *app, question json.RawMessage, _ func(progress)) (any, error) {
 	var q escrowQuestion
 	if err := json.Unmarshal(question, &q); err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ func TestWhatHasBeenKeptLongEnoughGoesAndTheTrailSaysSo(t *testing.T) {
 		want(t, kind+": count", told[kind]["count"], "1")
 		want(t, kind+": before", told[kind]["before"], ago(days).In(venue.Zone).Format(time.RFC3339))
 	}
-	answer, err := auditVerifyTool(ctx, a, json.RawMessage(`{}`), func(string) {})
+	answer, err := auditVerifyTool(ctx, a, json.RawMessage(`{}`), func(progress) {})
 	if report, ok := answer.(audit.Report); err != nil || !ok || report.Found != 0 || len(report.Dropped) != 1 {
 		t.Errorf("the trail afterwards: %+v, %v", answer, err)
 	}

@@ -10,8 +10,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -188,7 +186,7 @@ func inWords(err error) error {
 	return err
 }
 
-func importTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
+func importTool(ctx context.Context, a *app, question json.RawMessage, say func(progress)) (any, error) {
 	var q importQuestion
 	if err := json.Unmarshal(question, &q); err != nil {
 		return nil, err
@@ -201,8 +199,9 @@ func importTool(ctx context.Context, a *app, question json.RawMessage, progress 
 	if err := a.record(ctx, "register.import", audit.Object{}, details); err != nil {
 		return nil, err
 	}
+	told := seldom(say)
 	result, err := intake.Take(ctx, kind, bytes.NewReader(q.File), int64(len(q.File)), a.intake(), intake.Options{
-		By: registry.Who{Account: operator}, Today: venue.DayOf(a.clock.Now()), Partial: q.Partial, Told: nowAndThen(progress),
+		By: registry.Who{Account: operator}, Today: venue.DayOf(a.clock.Now()), Partial: q.Partial, Told: func(done, total int) { told(progress{"entries written", int64(done), int64(total)}) },
 	})
 	return result, inWords(err)
 }
@@ -212,19 +211,5 @@ func (a *app) intake() *intake.Desk {
 	return &intake.Desk{
 		Register: a.register, Census: a.census, Division: venue.Division(a.config.Division), Divisions: a.config.Divisions,
 		Blind: a.vault.Blind, Random: random,
-	}
-}
-
-// nowAndThen says how far something is, once a second at most.
-func nowAndThen(progress func(string)) func(done, total int) {
-	var mu sync.Mutex
-	said := machine.Now()
-	return func(done, total int) {
-		mu.Lock()
-		defer mu.Unlock()
-		if now := machine.Now(); now.Sub(said) > time.Second {
-			said = now
-			progress(fmt.Sprintf("%d of %d written", done, total))
-		}
 	}
 }

@@ -50,7 +50,7 @@ func keysStatusCommand() *cobra.Command {
 	return c
 }
 
-func keysStatusTool(_ context.Context, a *app, _ json.RawMessage, _ func(string)) (any, error) {
+func keysStatusTool(_ context.Context, a *app, _ json.RawMessage, _ func(progress)) (any, error) {
 	return a.vault.Status(), nil
 }
 
@@ -78,7 +78,7 @@ func keysRotateCommand() *cobra.Command {
 	return c
 }
 
-func keysRotateTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+func keysRotateTool(ctx context.Context, a *app, question json.RawMessage, _ func(progress)) (any, error) {
 	var q struct {
 		Key string `json:"key"`
 	}

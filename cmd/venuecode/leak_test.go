@@ -54,7 +54,7 @@ func TestToolsRepeatNoSecret(t *testing.T) {
 				fmt.Sprintf("%q", secret), `{"` + secret, `{"` + secret + `":7}`, fmt.Sprintf(`{"city":%q}`, secret), fmt.Sprintf(`{"webhooks":%q}`, secret),
 				fmt.Sprintf(`[{"User":%q,"Name":%q},{"User":"x","Name":"y"}]`, secret, secret), fmt.Sprintf(`{"days":%q,"accept":%q}`, secret, secret),
 			} {
-				answer, err := askServer(t.Context(), data, name, json.RawMessage(question), func(p string) { kept(name+"'s progress", p) })
+				answer, err := askServer(t.Context(), data, name, json.RawMessage(question), func(p progress) { kept(name+"'s progress", p.Doing) })
 				kept(name, string(answer))
 				if err != nil {
 					kept(name+"'s error", err.Error())
@@ -65,7 +65,7 @@ func TestToolsRepeatNoSecret(t *testing.T) {
 		for _, c := range []struct{ tool, question string }{
 			{"keys-rotate", `{"key":%q}`}, {"bind-code", `{"unit":%q}`}, {"decide", `{"unit":%q,"accept":true}`}, {"audit-export", `{"to_file":"/nowhere/x","from":%q}`},
 		} {
-			if _, err := askServer(t.Context(), data, c.tool, json.RawMessage(fmt.Sprintf(c.question, secret)), func(string) {}); err == nil {
+			if _, err := askServer(t.Context(), data, c.tool, json.RawMessage(fmt.Sprintf(c.question, secret)), func(progress) {}); err == nil {
 				t.Errorf("%s takes %s", c.tool, what)
 			}
 		}

@@ -157,7 +157,7 @@ func (m migrated) text(dry bool) string {
 	return strings.Join(lines, "\n")
 }
 
-func migrateTool(ctx context.Context, a *app, question json.RawMessage, progress func(string)) (any, error) {
+func migrateTool(ctx context.Context, a *app, question json.RawMessage, say func(progress)) (any, error) {
 	var q struct {
 		Dry bool `json:"dry"`
 	}
@@ -170,15 +170,17 @@ func migrateTool(ctx context.Context, a *app, question json.RawMessage, progress
 	if done.From, done.Steps, done.Leftovers, err = m.Plan(ctx); err != nil || q.Dry {
 		return done, err
 	}
-	return done, a.migrate(ctx, m, done, progress)
+	return done, a.migrate(ctx, m, done, say)
 }
 
-func (a *app) migrate(ctx context.Context, m store.Migration, plan migrated, progress func(string)) error {
+func (a *app) migrate(ctx context.Context, m store.Migration, plan migrated, say func(progress)) error {
 	if err := a.record(ctx, "migrate", audit.Object{}, map[string]string{
 		"from": strconv.FormatInt(plan.From, 10), "to": strconv.FormatInt(plan.To, 10), "indexes": strconv.Itoa(len(plan.Leftovers)),
 	}); err != nil {
 		return err
 	}
-	said := seldom(progress)
-	return m.Run(ctx, func(s store.Step, done int64) { said("version %d: %d documents", s.To, done) })
+	said := seldom(say)
+	return m.Run(ctx, func(s store.Step, done int64) {
+		said(progress{Doing: fmt.Sprintf("documents brought to version %d", s.To), Done: done})
+	})
 }

@@ -156,7 +156,7 @@ type handedOut struct {
 	URL      string `json:"totp_url"`
 }
 
-func bootstrapTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+func bootstrapTool(ctx context.Context, a *app, question json.RawMessage, _ func(progress)) (any, error) {
 	var q [2]access.Founder
 	if err := json.Unmarshal(question, &q); err != nil {
 		return nil, err

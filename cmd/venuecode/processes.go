@@ -77,7 +77,7 @@ type processLine struct {
 	Oldest  string `json:"oldest,omitempty"`
 }
 
-func processesTool(ctx context.Context, a *app, _ json.RawMessage, _ func(string)) (any, error) {
+func processesTool(ctx context.Context, a *app, _ json.RawMessage, _ func(progress)) (any, error) {
 	rows, err := store.ListProcesses(ctx, a.engine)
 	lines := []processLine{}
 	for _, row := range rows {
@@ -94,7 +94,7 @@ func processesTool(ctx context.Context, a *app, _ json.RawMessage, _ func(string
 // within two minutes.
 func running(row store.ProcessRow) bool { return machine.Now().Sub(row.Seen) < 3*time.Minute }
 
-func processesForgetTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+func processesForgetTool(ctx context.Context, a *app, question json.RawMessage, _ func(progress)) (any, error) {
 	var q struct {
 		Name string `json:"name"`
 	}

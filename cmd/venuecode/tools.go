@@ -65,8 +65,9 @@ func (f *toolFlags) answer(c *cobra.Command, name string, question any) (json.Ra
 	if err != nil {
 		return nil, err
 	}
-	progress := func(text string) { fmt.Fprintln(c.ErrOrStderr(), text) }
-	answer, err := askServer(c.Context(), config.DataDir, name, question, progress)
+	d := f.display(c)
+	defer d.end()
+	answer, err := askServer(c.Context(), config.DataDir, name, question, d.show)
 	if !errors.Is(err, errNoServer) {
 		return answer, err
 	}
@@ -86,12 +87,15 @@ func (f *toolFlags) answer(c *cobra.Command, name string, question any) (json.Ra
 	if err != nil {
 		return nil, errors.Join(err, a.close())
 	}
-	result, err := tools[name](c.Context(), a, raw, progress)
+	result, err := tools[name](c.Context(), a, raw, d.show)
 	if err = errors.Join(err, a.close()); err != nil {
 		return nil, err
 	}
 	return json.Marshal(result)
 }
+
+// display shows progress beside the answer.
+func (f *toolFlags) display(c *cobra.Command) *display { return newDisplay(c.ErrOrStderr(), f.json) }
 
 // clock is the civil clock of a memory that nobody serves: of a demo, it stands
 // where it was left.
@@ -144,7 +148,7 @@ func bindCodeCommand() *cobra.Command {
 	return c
 }
 
-func bindCodeTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+func bindCodeTool(ctx context.Context, a *app, question json.RawMessage, _ func(progress)) (any, error) {
 	var q struct {
 		Unit string `json:"unit"`
 	}
@@ -221,7 +225,7 @@ func correctionCommand() *cobra.Command {
 	return c
 }
 
-func decideTool(ctx context.Context, a *app, question json.RawMessage, _ func(string)) (any, error) {
+func decideTool(ctx context.Context, a *app, question json.RawMessage, _ func(progress)) (any, error) {
 	var q struct {
 		Unit   string `json:"unit"`
 		Day    string `json:"day"`

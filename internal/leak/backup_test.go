@@ -53,7 +53,7 @@ func backups(o *out) {
 			if err := os.WriteFile(filepath.Join(dir, file), b, 0o600); err != nil {
 				o.Fatal(err)
 			}
-			_, _, err := backup.Verify(ctx, dir, quiet)
+			_, _, err := backup.Verify(ctx, dir, func(int64, int64) {})
 			o.maybe("damaged", err)
 			o.maybe("damaged, loaded all the same", backup.Load(ctx, dir, m, memory("text"), quiet))
 		}

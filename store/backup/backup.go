@@ -174,8 +174,9 @@ func writePart(ctx context.Context, dir string, part store.Part, progress func(r
 }
 
 // Verify reads a whole folder and holds it against its manifest, which it gives
-// with its SHA-256; ErrDamaged.
-func Verify(ctx context.Context, dir string, progress func(rows int64)) (m Manifest, sum string, err error) {
+// with its SHA-256; ErrDamaged. It tells how many rows of the manifest's it has
+// read.
+func Verify(ctx context.Context, dir string, progress func(rows, of int64)) (m Manifest, sum string, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, ManifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, "", fmt.Errorf("%s has no %s: %w", dir, ManifestFile, ErrDamaged)
@@ -192,7 +193,7 @@ func Verify(ctx context.Context, dir string, progress func(rows int64)) (m Manif
 		}
 		if err := f.read(ctx, dir, func(bson.Raw) error {
 			if rows++; rows%every == 0 {
-				progress(rows)
+				progress(rows, m.Rows)
 			}
 			return nil
 		}); err != nil {
@@ -202,7 +203,7 @@ func Verify(ctx context.Context, dir string, progress func(rows int64)) (m Manif
 	if rows != m.Rows {
 		return m, "", fmt.Errorf("%s: %d rows, the manifest has %d: %w", dir, rows, m.Rows, ErrDamaged)
 	}
-	progress(rows)
+	progress(rows, m.Rows)
 	return m, hexSum(text), nil
 }
 

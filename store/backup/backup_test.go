@@ -47,7 +47,7 @@ func write(t testing.TB, a store.Archive) (dir string, m backup.Manifest) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, sum2, err := backup.Verify(t.Context(), dir, quiet)
+	again, sum2, err := backup.Verify(t.Context(), dir, func(int64, int64) {})
 	if err != nil || sum != sum2 || !slices.Equal(again.Files, m.Files) {
 		t.Fatalf("what was written is %+v, %v", again, err)
 	}
@@ -92,7 +92,7 @@ func TestDamageIsFound(t *testing.T) {
 	}
 	damaged := func(what string) {
 		t.Helper()
-		if _, _, err := backup.Verify(t.Context(), dir, quiet); !errors.Is(err, backup.ErrDamaged) {
+		if _, _, err := backup.Verify(t.Context(), dir, func(int64, int64) {}); !errors.Is(err, backup.ErrDamaged) {
 			t.Errorf("%s: %v", what, err)
 		}
 		if err := os.WriteFile(file, whole, 0o600); err != nil {
@@ -199,7 +199,7 @@ func TestWhatIsCutShortIsDoneAgain(t *testing.T) {
 	if _, _, err := backup.Write(t.Context(), e, dir, m, noon, quiet); !errors.Is(err, venue.ErrExists) {
 		t.Errorf("over another backup: %v", err)
 	}
-	if _, _, err := backup.Verify(t.Context(), dir, quiet); err != nil {
+	if _, _, err := backup.Verify(t.Context(), dir, func(int64, int64) {}); err != nil {
 		t.Errorf("and the other is damaged: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -241,7 +241,7 @@ func BenchmarkBackup(b *testing.B) {
 		m, _, err := backup.Write(b.Context(), e, dir, m, noon, quiet)
 		lap("written/s")
 		if err == nil {
-			_, _, err = backup.Verify(b.Context(), dir, quiet)
+			_, _, err = backup.Verify(b.Context(), dir, func(int64, int64) {})
 			lap("verified/s")
 		}
 		if err == nil {
