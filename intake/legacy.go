@@ -202,25 +202,21 @@ func (r *legacyReader) keep(ctx context.Context, places []oldPlace) ([][]venue.C
 	if err != nil {
 		return nil, err
 	}
-	there := make([]bool, len(codes))
-	g, within := errgroup.WithContext(ctx)
-	g.SetLimit(lookups / batches)
+	var old []venue.Code
 	for i, code := range codes {
 		if !fresh[i] {
-			g.Go(func() (err error) {
-				there[i], err = r.desk.Register.HasDoor(within, code)
-				return err
-			})
+			old = append(old, code)
 		}
 	}
-	if err := g.Wait(); err != nil {
+	there, err := r.desk.Register.HaveDoors(ctx, old)
+	if err != nil {
 		return nil, err
 	}
 	missing, n := make([][]venue.Code, len(places)), 0
 	for i, p := range places {
 		for range p.payloads {
-			if !there[n] {
-				missing[i] = append(missing[i], codes[n])
+			if code := codes[n]; !there[code] {
+				missing[i] = append(missing[i], code)
 			}
 			n++
 		}

@@ -3,10 +3,9 @@ package intake
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/venuecode/venuecode/sheet"
 	"github.com/venuecode/venuecode/store"
@@ -196,33 +195,12 @@ func (r *venueReader) settleParents(ctx context.Context, places []place) error {
 	return err
 }
 
-// units finds the units of many USCCs, each once and many at a time; those that
-// there are not are left out.
+// units finds the units of many USCCs; those that there are not, or that are
+// closed, are left out.
 func (d *Desk) units(ctx context.Context, each func(yield func(venue.USCC))) (map[venue.USCC]venue.Unit, error) {
-	asked := map[venue.USCC]*venue.Unit{}
-	g, within := errgroup.WithContext(ctx)
-	g.SetLimit(lookups)
-	each(func(uscc venue.USCC) {
-		if _, ok := asked[uscc]; ok {
-			return
-		}
-		unit := new(venue.Unit)
-		asked[uscc] = unit
-		g.Go(func() (err error) {
-			if *unit, err = d.Register.UnitOf(within, uscc); errors.Is(err, venue.ErrNotFound) {
-				return nil
-			}
-			return err
-		})
-	})
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	found := map[venue.USCC]venue.Unit{}
-	for uscc, unit := range asked {
-		if unit.ID != "" && !unit.Closed() {
-			found[uscc] = *unit
-		}
-	}
-	return found, nil
+	asked := map[venue.USCC]bool{}
+	each(func(uscc venue.USCC) { asked[uscc] = true })
+	found, err := d.Register.UnitsOf(ctx, slices.Sorted(maps.Keys(asked)))
+	maps.DeleteFunc(found, func(_ venue.USCC, u venue.Unit) bool { return u.Closed() })
+	return found, err
 }

@@ -41,6 +41,10 @@ func (m *memory) Insert(_ context.Context, _, id string, body bson.Raw) error {
 	return nil
 }
 
+func (m *memory) GetAll(context.Context, string, []string) ([]store.Document, error) {
+	panic("never many")
+}
+
 func (m *memory) InsertAll(context.Context, string, []store.Document) ([]bool, error) {
 	panic("never many")
 }

@@ -45,6 +45,25 @@ func (c Collection[T]) Get(ctx context.Context, id string) (Row[T], error) {
 	return c.decode(d)
 }
 
+// GetAll reads, by id, those that there are.
+func (c Collection[T]) GetAll(ctx context.Context, ids []string) (map[string]T, error) {
+	found := make(map[string]T, len(ids))
+	for some := range slices.Chunk(ids, atOnce) {
+		docs, err := c.docs.GetAll(ctx, c.schema.Name, some)
+		if err != nil {
+			return nil, fmt.Errorf("get %s: %w", c.schema.Name, err)
+		}
+		for _, d := range docs {
+			row, err := c.decode(d)
+			if err != nil {
+				return nil, err
+			}
+			found[d.ID] = row.Value
+		}
+	}
+	return found, nil
+}
+
 // Insert adds one; venue.ErrExists.
 func (c Collection[T]) Insert(ctx context.Context, id string, v T) error {
 	body, err := bson.Marshal(v)

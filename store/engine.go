@@ -66,6 +66,9 @@ type Query struct {
 type Documents interface {
 	// Get reads one document; ErrNotFound if there is none.
 	Get(ctx context.Context, collection, id string) (Document, error)
+	// GetAll reads the documents that there are of some ids, for the price of a few
+	// Gets, in no order.
+	GetAll(ctx context.Context, collection string, ids []string) ([]Document, error)
 	// Insert adds a document with revision 1. ErrExists if the id, or the
 	// values of a unique index, are taken; nothing is changed then.
 	Insert(ctx context.Context, collection, id string, body bson.Raw) error

@@ -73,11 +73,17 @@ func (r *Register) KeepAllOld(ctx context.Context, payloads []string, codes []ve
 	if kept, err = r.reg.oldCodes.InsertAll(ctx, rows); err != nil {
 		return nil, err
 	}
-	return kept, forEach(ctx, kept, false, func(ctx context.Context, i int) error {
-		row, err := r.reg.oldCodes.Get(ctx, rows[i].ID)
-		codes[i] = venue.Code(row.Value.Door)
-		return err
-	})
+	var there []string
+	for _, row := range whose(rows, kept, false) {
+		there = append(there, row.ID)
+	}
+	found, err := r.reg.oldCodes.GetAll(ctx, there)
+	for i, row := range rows {
+		if old, ok := found[row.ID]; ok && !kept[i] {
+			codes[i] = venue.Code(old.Door)
+		}
+	}
+	return kept, err
 }
 
 // HasDoor tells whether there is a door of a code, in use or not, with its venue:
@@ -88,6 +94,30 @@ func (r *Register) HasDoor(ctx context.Context, code venue.Code) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// HaveDoors lists the codes of which HasDoor is true.
+func (r *Register) HaveDoors(ctx context.Context, codes []venue.Code) (map[venue.Code]bool, error) {
+	ids := make([]string, len(codes))
+	for i, code := range codes {
+		ids[i] = string(code)
+	}
+	doors, err := r.reg.doors.GetAll(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var at []string
+	for _, d := range doors {
+		at = append(at, string(d.Venue))
+	}
+	venues, err := r.reg.venues.GetAll(ctx, at)
+	have := map[venue.Code]bool{}
+	for _, d := range doors {
+		if _, ok := venues[string(d.Venue)]; ok {
+			have[d.Code] = true
+		}
+	}
+	return have, err
 }
 
 // Staff is one of a unit's staff, of whom only the blind index is known.

@@ -307,6 +307,48 @@ func (r *Register) standing(ctx context.Context, id venue.UnitID) (venue.Unit, e
 	}
 }
 
+// allStanding is standing for many, by the ids asked for; those that there are not
+// are left out.
+func (r *Register) allStanding(ctx context.Context, ids []venue.UnitID) (map[venue.UnitID]venue.Unit, error) {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = string(id)
+	}
+	found, err := r.reg.units.GetAll(ctx, texts)
+	units := make(map[venue.UnitID]venue.Unit, len(found))
+	for id, u := range found {
+		if u.Into != "" && err == nil {
+			u, err = r.standing(ctx, u.Into)
+		}
+		units[venue.UnitID(id)] = u
+	}
+	return units, err
+}
+
+// UnitsOf is UnitOf for many; those that there are not are left out.
+func (r *Register) UnitsOf(ctx context.Context, usccs []venue.USCC) (map[venue.USCC]venue.Unit, error) {
+	names := make([]string, len(usccs))
+	for i, uscc := range usccs {
+		names[i] = unitName(venue.Unit{USCC: uscc})
+	}
+	rows, err := r.reg.names.GetAll(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	var ids []venue.UnitID
+	for _, row := range rows {
+		ids = append(ids, venue.UnitID(row.ID))
+	}
+	units, err := r.allStanding(ctx, ids)
+	found := make(map[venue.USCC]venue.Unit, len(units))
+	for i, uscc := range usccs {
+		if u, ok := units[venue.UnitID(rows[names[i]].ID)]; ok {
+			found[uscc] = u
+		}
+	}
+	return found, err
+}
+
 // ClaimUnits takes units' names in the register for them and answers with the
 // ids under which they are, or will be.
 func (r *Register) ClaimUnits(ctx context.Context, units []venue.Unit) ([]venue.UnitID, error) {
@@ -344,16 +386,16 @@ func (r *Register) EnterUnits(ctx context.Context, entries []UnitEntry, by regis
 	for i, id := range ids {
 		known[i] = id != units[i].ID
 	}
-	if err := forEach(ctx, known, true, func(ctx context.Context, i int) error {
-		there, err := r.standing(ctx, ids[i])
-		if errors.Is(err, venue.ErrNotFound) { // it was cut off
-			units[i].ID, known[i] = ids[i], false
-			return nil
-		}
-		units[i] = there
-		return err
-	}); err != nil {
+	there, err := r.allStanding(ctx, whose(ids, known, true))
+	if err != nil {
 		return nil, err
+	}
+	for i, id := range ids {
+		if u, ok := there[id]; ok && known[i] {
+			units[i] = u
+		} else { // new, or it was cut off
+			units[i].ID, known[i] = id, false
+		}
 	}
 	var reached []reachable
 	var changes []Row[ChangeRow]
@@ -451,7 +493,7 @@ type EnteredVenue struct {
 // while it was written is completed, as it was meant then. The caller tells the
 // other processes (Entered).
 func (r *Register) EnterVenues(ctx context.Context, entries []VenueEntry, by registry.Who) ([]EnteredVenue, error) {
-	venues, there := make([]venue.Venue, len(entries)), make([]bool, len(entries))
+	venues := make([]venue.Venue, len(entries))
 	for i, e := range entries {
 		venues[i] = e.Venue
 	}
@@ -460,26 +502,26 @@ func (r *Register) EnterVenues(ctx context.Context, entries []VenueEntry, by reg
 		return nil, err
 	}
 	entered := make([]EnteredVenue, len(entries))
+	var taken []string
 	for i, id := range ids {
-		there[i] = id != venues[i].ID
+		if id != venues[i].ID {
+			taken = append(taken, string(id))
+		}
 		venues[i].ID, entered[i].ID = id, id
 	}
-	if err := forEach(ctx, there, true, func(ctx context.Context, i int) error {
-		_, err := r.reg.venues.Get(ctx, string(ids[i]))
-		if errors.Is(err, venue.ErrNotFound) {
-			there[i], err = false, nil
-		}
-		return err
-	}); err != nil {
+	found, err := r.reg.venues.GetAll(ctx, taken)
+	if err != nil {
 		return nil, err
+	}
+	for i, id := range ids {
+		_, entered[i].Known = found[string(id)]
 	}
 	var reached []reachable
 	var changes []Row[ChangeRow]
 	var of []int // the entry of each change
 	now := venue.Millis(r.clock.Now())
 	for i, v := range venues {
-		if there[i] {
-			entered[i].Known = true
+		if entered[i].Known {
 			continue
 		}
 		key := "venue:" + string(v.ID)

@@ -396,11 +396,26 @@ func (r *Registry) claimAll(ctx context.Context, names, ids []string) ([]string,
 	if err != nil {
 		return nil, err
 	}
+	there, err := r.names.GetAll(ctx, whose(names, added, false))
 	holders := slices.Clone(ids)
-	return holders, forEach(ctx, added, false, func(ctx context.Context, i int) (err error) {
-		holders[i], err = r.claim(ctx, names[i], ids[i])
-		return err
-	})
+	for i, name := range names {
+		if row, ok := there[name]; ok && !added[i] {
+			holders[i] = row.ID
+		} else if !added[i] && err == nil { // it was given up just now
+			holders[i], err = r.claim(ctx, name, ids[i])
+		}
+	}
+	return holders, err
+}
+
+// whose are those of a list of which another says so.
+func whose[T any](list []T, says []bool, so bool) (some []T) {
+	for i, v := range list {
+		if says[i] == so {
+			some = append(some, v)
+		}
+	}
+	return some
 }
 
 // forEach does something about each that a list says so of, many at a time.

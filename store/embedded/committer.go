@@ -228,18 +228,27 @@ func (g *group) row(k *rowKey) ([]byte, error) {
 // committed is the value under a key before the group, nil if there is none.
 func (g *group) committed(key []byte) ([]byte, error) {
 	if g.lookup == nil {
-		// Not DB.Get: only an iterator consults the filters of the last level,
-		// where most keys lie and a new one never does.
-		it, err := g.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
+		it, err := newLookup(g.db)
 		if err != nil {
 			return nil, err
 		}
 		g.lookup = it
 	}
-	if !g.lookup.SeekPrefixGE(key) || !bytes.Equal(g.lookup.Key(), key) {
-		return nil, g.lookup.Error()
+	return lookUp(g.lookup, key)
+}
+
+// newLookup is for looking up many keys. Not DB.Get: only an iterator consults the
+// filters of the last level, where most keys lie and a new one never does.
+func newLookup(from pebble.Reader) (*pebble.Iterator, error) {
+	return from.NewIter(&pebble.IterOptions{UseL6Filters: true})
+}
+
+// lookUp copies a value out; nil if there is none.
+func lookUp(it *pebble.Iterator, key []byte) ([]byte, error) {
+	if !it.SeekPrefixGE(key) || !bytes.Equal(it.Key(), key) {
+		return nil, it.Error()
 	}
-	value, err := g.lookup.ValueAndErr()
+	value, err := it.ValueAndErr()
 	return append([]byte{}, value...), err // never nil, even if empty
 }
 

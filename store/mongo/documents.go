@@ -152,6 +152,35 @@ func (e *Engine) Get(ctx context.Context, collection, id string) (d store.Docume
 	return store.DecodeDocument(raw)
 }
 
+// GetAll reads documents; see store.Documents.
+func (e *Engine) GetAll(ctx context.Context, collection string, ids []string) (docs []store.Document, err error) {
+	c, err := e.collection(collection)
+	if err != nil {
+		return nil, err
+	}
+	leave, err := e.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	cursor, err := c.Collection.Find(ctx, bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}})
+	if err != nil {
+		return nil, told(ctx, err)
+	}
+	defer cursor.Close(context.WithoutCancel(ctx))
+	for cursor.Next(ctx) {
+		d, err := store.DecodeDocument(slices.Clone(cursor.Current))
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, d)
+	}
+	return docs, told(ctx, cursor.Err())
+}
+
 // Insert adds a document; see store.Documents.
 func (e *Engine) Insert(ctx context.Context, collection, id string, body bson.Raw) error {
 	c, err := e.collection(collection)

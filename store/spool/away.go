@@ -27,6 +27,14 @@ func (e *Engine) Get(ctx context.Context, collection, id string) (store.Document
 	return e.Engine.Get(ctx, collection, id)
 }
 
+// GetAll reads documents; see store.Documents.
+func (e *Engine) GetAll(ctx context.Context, collection string, ids []string) ([]store.Document, error) {
+	if err := e.there(); err != nil {
+		return nil, err
+	}
+	return e.Engine.GetAll(ctx, collection, ids)
+}
+
 // Insert adds a document; see store.Documents.
 func (e *Engine) Insert(ctx context.Context, collection, id string, body bson.Raw) error {
 	if err := e.there(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -160,6 +161,26 @@ func documents(t *testing.T, h Harness) {
 		if n := len(Collect(t, e.Find(ctx, "things", store.Query{}))); n != 1 {
 			t.Fatalf("%d documents, want 1", n)
 		}
+	})
+	t.Run("of many ids the documents are read that there are, each once", func(t *testing.T) {
+		e := h.open(t)
+		for i, id := range []string{"a", "开福区", "b", "1"} {
+			must(t, e.Insert(ctx, "plain", id, Body(t, bson.M{"v": i})))
+		}
+		must(t, e.Delete(ctx, "plain", "b", 0))
+		rev, err := e.Replace(ctx, "plain", store.Document{ID: "1", Rev: 1, Body: Body(t, bson.M{"v": 7})})
+		must(t, err)
+		got, err := e.GetAll(ctx, "plain", []string{"开福区", "1", "b", "no", "1", ""})
+		must(t, err)
+		slices.SortFunc(got, func(a, b store.Document) int { return strings.Compare(a.ID, b.ID) })
+		if len(got) != 2 || got[0].ID != "1" || got[0].Rev != rev || got[0].Body.Lookup("v").AsInt64() != 7 || got[1].ID != "开福区" || got[1].Rev != 1 || got[1].Body.Lookup("v").AsInt64() != 1 {
+			t.Fatalf("got %v", got)
+		}
+		if got, err := e.GetAll(ctx, "plain", nil); err != nil || len(got) != 0 {
+			t.Fatalf("of none: %v, %v", got, err)
+		}
+		_, err = e.GetAll(cancelled(), "plain", []string{"a"})
+		wantErr(t, err, context.Canceled)
 	})
 	t.Run("of many documents those are added that Insert would add, each at revision 1", func(t *testing.T) {
 		e := h.open(t)
