@@ -352,16 +352,7 @@ func (r *Register) UnitsOf(ctx context.Context, usccs []venue.USCC) (map[venue.U
 // ClaimUnits takes units' names in the register for them and answers with the
 // ids under which they are, or will be.
 func (r *Register) ClaimUnits(ctx context.Context, units []venue.Unit) ([]venue.UnitID, error) {
-	names, ids := make([]string, len(units)), make([]string, len(units))
-	for i, u := range units {
-		names[i], ids[i] = unitName(u), string(u.ID)
-	}
-	holders, err := r.reg.claimAll(ctx, names, ids)
-	out := make([]venue.UnitID, len(holders))
-	for i, id := range holders {
-		out[i] = venue.UnitID(id)
-	}
-	return out, err
+	return claimAll(ctx, r.reg, units, unitName, func(u venue.Unit) venue.UnitID { return u.ID })
 }
 
 // UnitEntry is a unit to be written, with whom to reach about it.
@@ -463,16 +454,7 @@ func (r *Register) Enter(ctx context.Context, e registry.Entry, m registry.Made,
 // ClaimVenues takes venues' names in the register for them and answers with the
 // ids under which they are, or will be.
 func (r *Register) ClaimVenues(ctx context.Context, venues []venue.Venue) ([]venue.VenueID, error) {
-	names, ids := make([]string, len(venues)), make([]string, len(venues))
-	for i, v := range venues {
-		names[i], ids[i] = venueName(v), string(v.ID)
-	}
-	holders, err := r.reg.claimAll(ctx, names, ids)
-	out := make([]venue.VenueID, len(holders))
-	for i, id := range holders {
-		out[i] = venue.VenueID(id)
-	}
-	return out, err
+	return claimAll(ctx, r.reg, venues, venueName, func(v venue.Venue) venue.VenueID { return v.ID })
 }
 
 // VenueEntry is a venue to be written, whose unit is there, with a code for each

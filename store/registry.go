@@ -385,25 +385,28 @@ func (r *Registry) claim(ctx context.Context, name, id string) (string, error) {
 	}
 }
 
-// claimAll is claim for many. A name that nobody has is taken without looking
-// first.
-func (r *Registry) claimAll(ctx context.Context, names, ids []string) ([]string, error) {
-	rows := make([]Row[RegisterNameRow], len(names))
-	for i, name := range names {
-		rows[i] = Row[RegisterNameRow]{ID: name, Value: RegisterNameRow{ids[i]}}
+// claimAll claims the names of many, and answers whose they are. A name that
+// nobody has is taken without looking first.
+func claimAll[T any, ID ~string](ctx context.Context, r *Registry, list []T, name func(T) string, id func(T) ID) ([]ID, error) {
+	names, rows, holders := make([]string, len(list)), make([]Row[RegisterNameRow], len(list)), make([]ID, len(list))
+	for i, v := range list {
+		names[i], holders[i] = name(v), id(v)
+		rows[i] = Row[RegisterNameRow]{ID: names[i], Value: RegisterNameRow{string(holders[i])}}
 	}
 	added, err := r.names.InsertAll(ctx, rows)
 	if err != nil {
 		return nil, err
 	}
 	there, err := r.names.GetAll(ctx, whose(names, added, false))
-	holders := slices.Clone(ids)
 	for i, name := range names {
-		if row, ok := there[name]; ok && !added[i] {
-			holders[i] = row.ID
-		} else if !added[i] && err == nil { // it was given up just now
-			holders[i], err = r.claim(ctx, name, ids[i])
+		if added[i] || err != nil {
+			continue
 		}
+		row, ok := there[name]
+		if !ok { // it was given up just now
+			row.ID, err = r.claim(ctx, name, string(holders[i]))
+		}
+		holders[i] = ID(row.ID)
 	}
 	return holders, err
 }
