@@ -58,7 +58,7 @@ func (r *venueReader) Row(number int, get func(string) string) (bool, registry.F
 	e, faults := registry.Form{
 		Name: get("name"), ShortName: get("short_name"), Category: get("category"), Address: get("address"), Plate: get("plate"),
 		Zone: zone, Doors: doors, ManagerName: registry.NewTyped(get("manager_name")), ManagerPhone: registry.NewTyped(get("manager_phone")),
-	}.CheckVenue()
+	}.CheckVenue(true)
 	uscc, proof, err := registry.ParseUSCC(get("uscc"))
 	if strings.TrimSpace(get("uscc")) == "" {
 		faults = append(faults, fault("uscc", registry.ReasonRequired)...)

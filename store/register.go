@@ -287,13 +287,18 @@ func (r *Register) VenueOf(ctx context.Context, unit venue.UnitID, name string) 
 	return venue.VenueID(row.Value.ID), err
 }
 
-// UnitOf finds the unit of a USCC, or the one that stands for it.
+// UnitOf finds the unit of a USCC, or the one that stands for it; venue.ErrNotFound,
+// also if that is closed.
 func (r *Register) UnitOf(ctx context.Context, uscc venue.USCC) (venue.Unit, error) {
 	row, err := r.reg.names.Get(ctx, "uscc:"+cmp.Or(string(uscc), absentKey))
 	if err != nil {
 		return venue.Unit{}, err
 	}
-	return r.standing(ctx, venue.UnitID(row.Value.ID))
+	u, err := r.standing(ctx, venue.UnitID(row.Value.ID))
+	if err == nil && u.Closed() {
+		return venue.Unit{}, fmt.Errorf("unit is closed: %w", venue.ErrNotFound)
+	}
+	return u, err
 }
 
 // standing follows merged units to the one that stands for them.
@@ -342,7 +347,7 @@ func (r *Register) UnitsOf(ctx context.Context, usccs []venue.USCC) (map[venue.U
 	units, err := r.allStanding(ctx, ids)
 	found := make(map[venue.USCC]venue.Unit, len(units))
 	for i, uscc := range usccs {
-		if u, ok := units[venue.UnitID(rows[names[i]].ID)]; ok {
+		if u, ok := units[venue.UnitID(rows[names[i]].ID)]; ok && !u.Closed() {
 			found[uscc] = u
 		}
 	}
@@ -350,9 +355,41 @@ func (r *Register) UnitsOf(ctx context.Context, usccs []venue.USCC) (map[venue.U
 }
 
 // ClaimUnits takes units' names in the register for them and answers with the
-// ids under which they are, or will be.
+// ids under which they are, or will be. A name that leads to a closed unit, by way
+// of one that was merged into it, is free.
 func (r *Register) ClaimUnits(ctx context.Context, units []venue.Unit) ([]venue.UnitID, error) {
-	return claimAll(ctx, r.reg, units, unitName, func(u venue.Unit) venue.UnitID { return u.ID })
+	ids, _, err := r.claimUnits(ctx, units)
+	return ids, err
+}
+
+// claimUnits is ClaimUnits; there are those that had the name before, or stand for
+// them, by the id that is answered.
+func (r *Register) claimUnits(ctx context.Context, units []venue.Unit) (ids []venue.UnitID, there map[venue.UnitID]venue.Unit, err error) {
+	if ids, err = claimAll(ctx, r.reg, units, unitName, func(u venue.Unit) venue.UnitID { return u.ID }); err != nil {
+		return nil, nil, err
+	}
+	var others []venue.UnitID
+	for i, u := range units {
+		if ids[i] != u.ID {
+			others = append(others, ids[i])
+		}
+	}
+	if there, err = r.allStanding(ctx, others); err != nil {
+		return nil, nil, err
+	}
+	freed := false
+	for i, u := range units {
+		if ids[i] != u.ID && there[ids[i]].Closed() {
+			if err := r.release(ctx, unitName(u), string(ids[i])); err != nil {
+				return nil, nil, err
+			}
+			freed = true
+		}
+	}
+	if freed {
+		return r.claimUnits(ctx, units)
+	}
+	return ids, there, nil
 }
 
 // UnitEntry is a unit to be written, with whom to reach about it.
@@ -370,22 +407,15 @@ func (r *Register) EnterUnits(ctx context.Context, entries []UnitEntry, by regis
 	for i, e := range entries {
 		units[i] = e.Unit
 	}
-	ids, err := r.ClaimUnits(ctx, units)
+	ids, there, err := r.claimUnits(ctx, units)
 	if err != nil {
 		return nil, err
 	}
 	for i, id := range ids {
-		known[i] = id != units[i].ID
-	}
-	there, err := r.allStanding(ctx, whose(ids, known, true))
-	if err != nil {
-		return nil, err
-	}
-	for i, id := range ids {
-		if u, ok := there[id]; ok && known[i] {
-			units[i] = u
+		if u, ok := there[id]; ok && id != units[i].ID {
+			units[i], known[i] = u, true
 		} else { // new, or it was cut off
-			units[i].ID, known[i] = id, false
+			units[i].ID = id
 		}
 	}
 	var reached []reachable
@@ -438,6 +468,9 @@ func (r *Register) Enter(ctx context.Context, e registry.Entry, m registry.Made,
 	unit, err := r.standing(ctx, m.Unit)
 	if err != nil {
 		return m, err
+	}
+	if unit.Closed() {
+		return m, &registry.Refused{Rule: registry.RuleClosed}
 	}
 	m.Unit = unit.ID
 	e.Venue.ID, e.Venue.Unit = m.Venue, unit.ID
@@ -537,7 +570,7 @@ func (r *Register) open(ctx context.Context, changes []Row[ChangeRow], by regist
 	var tenures []Row[venue.Tenure]
 	var doors []Row[venue.Door]
 	var venues []Row[venue.Venue]
-	var waits []bool
+	var of []string // the unit of each
 	for _, row := range changes {
 		c := row.Value.Change
 		for _, d := range c.Doors {
@@ -545,7 +578,7 @@ func (r *Register) open(ctx context.Context, changes []Row[ChangeRow], by regist
 			doors = append(doors, Row[venue.Door]{ID: string(d.Code), Value: d})
 		}
 		venues = append(venues, Row[venue.Venue]{ID: string(c.Venue.ID), Value: *c.Venue})
-		waits = append(waits, c.Venue.Status == venue.StatusPending)
+		of = append(of, string(c.Venue.Unit))
 	}
 	if _, err := r.reg.tenures.InsertAll(ctx, tenures); err != nil {
 		return err
@@ -556,13 +589,23 @@ func (r *Register) open(ctx context.Context, changes []Row[ChangeRow], by regist
 	if _, err := r.reg.venues.InsertAll(ctx, venues); err != nil {
 		return err
 	}
-	return forEach(ctx, waits, true, func(ctx context.Context, i int) error {
-		v := venues[i].Value
-		unit, err := r.Unit(ctx, v.Unit)
-		if err == nil && !unit.Pending() { // its proof came while this was written
-			err = r.wake(ctx, v.ID, by)
+	units, err := r.reg.units.GetAll(ctx, of)
+	late := make([]bool, len(venues)) // what came while they were written
+	for i, v := range venues {
+		unit, ok := units[of[i]]
+		if !ok && err == nil {
+			err = fmt.Errorf("unit of a venue: %w", venue.ErrNotFound)
 		}
+		late[i] = unit.Closed() && unit.Into == "" || v.Value.Status == venue.StatusPending && !unit.Pending()
+	}
+	if err != nil {
 		return err
+	}
+	return forEach(ctx, late, true, func(ctx context.Context, i int) error {
+		if units[of[i]].Closed() {
+			return r.shut(ctx, venues[i].Value.ID, by)
+		}
+		return r.wake(ctx, venues[i].Value.ID, by)
 	})
 }
 

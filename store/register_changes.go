@@ -101,11 +101,12 @@ func number(c *registry.Change) {
 	}
 }
 
-// nameOf is under what the unit or venue of a change is registered then; "" of a
-// venue that is closed. A merged unit keeps its name: whoever asks for it is led
+// nameOf is under what the unit or venue of a change is registered then; "" of
+// one that is closed. A merged unit keeps its name: whoever asks for it is led
 // to the other.
 func nameOf(c registry.Change) string {
 	switch {
+	case c.Unit != nil && c.Unit.Closed() && c.Unit.Into == "":
 	case c.Unit != nil:
 		return unitName(*c.Unit)
 	case c.Venue.Status != venue.StatusClosed:
@@ -159,9 +160,9 @@ func (r *Register) carryOut(ctx context.Context, row Row[ChangeRow]) error {
 }
 
 // touchedBy lists the units that are, or have, something else since a change;
-// none, which stands for all, after a merger, which reaches those below.
+// none, which stands for all, after a unit's end, which reaches those below.
 func touchedBy(c registry.Change) []venue.UnitID {
-	if c.Unit != nil && c.Act == registry.ActMerge {
+	if c.Unit != nil && c.Unit.Closed() {
 		return nil
 	}
 	units := []venue.UnitID{c.Of}
@@ -256,18 +257,29 @@ func (r *Register) carryDoor(ctx context.Context, c registry.Change, d venue.Doo
 }
 
 func (r *Register) carryUnit(ctx context.Context, c registry.Change) error {
-	if c.Act == registry.ActMerge {
-		if err := r.moveAll(ctx, c); err != nil {
-			return err
-		}
+	var err error
+	switch c.Act {
+	case registry.ActMerge:
+		err = r.moveAll(ctx, c)
+	case registry.ActClose:
+		err = r.closeAll(ctx, c)
+	}
+	if err != nil {
+		return err
 	}
 	if _, err := r.reg.units.Update(ctx, string(c.Unit.ID), false, func(u *venue.Unit) error {
 		if u.Changes < c.Number {
 			*u = *c.Unit
 		}
 		return nil
-	}); err != nil || c.Unit.Pending() || c.Unit.Closed() {
+	}); err != nil {
 		return err
+	}
+	switch {
+	case c.Act == registry.ActClose:
+		return r.closeVenues(ctx, c) // those that came while the others were closed
+	case c.Unit.Pending() || c.Unit.Closed():
+		return nil
 	}
 	rows, err := r.reg.venues.All(ctx, Query{Index: "unit", Equal: []any{string(c.Unit.ID)}})
 	for _, row := range rows {
@@ -326,6 +338,56 @@ func (r *Register) moveAll(ctx context.Context, c registry.Change) error {
 		}
 	}
 	return err
+}
+
+// closeAll ends what was a closed unit's: its venues close, the units below it go
+// to the one above, and nobody reports for it. Who is bound to another unit by now
+// stays so.
+func (r *Register) closeAll(ctx context.Context, c registry.Change) error {
+	if err := r.closeVenues(ctx, c); err != nil {
+		return err
+	}
+	of := []any{string(c.Unit.ID)}
+	children, err := r.reg.units.All(ctx, Query{Index: "parent", Equal: of})
+	for _, row := range children {
+		if err == nil {
+			_, err = r.reg.units.Update(ctx, row.ID, false, func(u *venue.Unit) error {
+				if u.Parent == c.Unit.ID {
+					*u = registry.Orphan(*u, c.Unit.Parent)
+				}
+				return nil
+			})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	bound, err := r.reg.bindings.All(ctx, Query{Index: "unit", Equal: of})
+	for _, row := range bound {
+		if err == nil {
+			err = r.reg.bindings.Delete(ctx, row.ID, row.Rev)
+		}
+		if errors.Is(err, venue.ErrNotFound) || errors.Is(err, venue.ErrStale) {
+			err = nil
+		}
+	}
+	return err
+}
+
+func (r *Register) closeVenues(ctx context.Context, c registry.Change) error {
+	venues, err := r.reg.venues.All(ctx, Query{Index: "unit", Equal: []any{string(c.Unit.ID)}})
+	for _, row := range venues {
+		if err == nil && row.Value.Status != venue.StatusClosed {
+			err = r.shut(ctx, row.Value.ID, c.By)
+		}
+	}
+	return err
+}
+
+// shut closes a venue whose unit is closed.
+func (r *Register) shut(ctx context.Context, id venue.VenueID, by registry.Who) error {
+	_, err := r.Change(ctx, id, by, func(p registry.Place) (registry.Change, error) { return p.Close("") })
+	return already(err)
 }
 
 // move transfers a venue. If the other unit has one of its name, it gets a

@@ -469,7 +469,7 @@ func TestNoCodeIsLostWhereverTheProcessEnds(t *testing.T) {
 		}
 		for range rapid.IntRange(3, 14).Draw(t, "acts") {
 			b.clock.advance(rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "later"))
-			act := rapid.SampledFrom([]string{"apply", "apply", "add", "rename", "suspend", "resume", "close", "transfer", "merge", "merge units", "activate", "correct", "correct"}).Draw(t, "act")
+			act := rapid.SampledFrom([]string{"apply", "apply", "add", "rename", "suspend", "resume", "close", "transfer", "merge", "merge units", "close unit", "activate", "correct", "correct"}).Draw(t, "act")
 			if len(venues) < 2 {
 				act = "apply"
 			}
@@ -526,6 +526,17 @@ func TestNoCodeIsLostWhereverTheProcessEnds(t *testing.T) {
 			case "merge units":
 				from, into := rapid.SampledFrom(units).Draw(t, "from"), rapid.SampledFrom(units).Draw(t, "into")
 				err = b.do(t, func() error { _, err := b.MergeUnits(ctx, from, into, officer); return err })
+			case "close unit":
+				id := rapid.SampledFrom(units).Draw(t, "unit")
+				if err = b.do(t, func() error { _, err := b.CloseUnit(ctx, id, officer); return err }); refusedOr(err) {
+					for _, v := range venues {
+						if p, err := b.register.Place(ctx, v); err == nil && p.Venue.Unit == id && p.Venue.Status == venue.StatusClosed && p.Venue.Into == "" {
+							for _, d := range p.Doors {
+								dead[d.Code] = true
+							}
+						}
+					}
+				}
 			case "correct":
 				id, f := some("venue"), form(0)
 				f.Place, f.Name = "419981001", rapid.SampledFrom([]string{"甲店", "乙店"}).Draw(t, "new name")

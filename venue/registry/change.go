@@ -27,7 +27,8 @@ const (
 	ActMerge      Act = "merge"   // another stands for it, and its doors are the other's
 	ActProve      Act = "prove"   // an officer has seen the register entry
 	ActManager    Act = "manager" // somebody bound by one-time code
-	ActPost       Act = "post"    // somebody looked whether the code hangs at the door
+	ActUnmanage   Act = "unmanage"
+	ActPost       Act = "post" // somebody looked whether the code hangs at the door
 )
 
 // Who does something, and why. An officer's account, or audit's names for those
@@ -157,6 +158,9 @@ func (p Place) free(name string) error {
 
 // RenameDoor gives a door another name.
 func (p Place) RenameDoor(code venue.Code, name string) (Change, error) {
+	if err := p.open(); err != nil {
+		return Change{}, err
+	}
 	d, err := p.lasting(code)
 	if err != nil {
 		return Change{}, err
@@ -315,6 +319,19 @@ func (p Place) Manage(account venue.ChatAccount) (Change, error) {
 	return p.change(ActManager), nil
 }
 
+// Unmanage has somebody hear of red codes there no longer.
+func (p Place) Unmanage(account venue.ChatAccount) (Change, error) {
+	if err := p.open(); err != nil {
+		return Change{}, err
+	}
+	i := slices.Index(p.Venue.Managers, account)
+	if i < 0 {
+		return Change{}, refuse(RuleAlready)
+	}
+	p.Venue.Managers = slices.Delete(slices.Clone(p.Venue.Managers), i, i+1)
+	return p.change(ActUnmanage), nil
+}
+
 // CorrectUnit replaces what people may mend of a unit. A USCC may be added or
 // mended; one whose check character is wrong needs proof again.
 func CorrectUnit(was, to venue.Unit) (Change, error) {
@@ -359,6 +376,37 @@ func MergeUnits(u, into venue.Unit) (Change, error) {
 	case into.Pending():
 		return Change{}, refuse(RuleProof)
 	}
-	u.Status, u.Into = venue.StatusClosed, into.ID
-	return Change{Act: ActMerge, Unit: &u}, nil
+	u.Into = into.ID
+	return Change{Act: ActMerge, Unit: ended(u)}, nil
+}
+
+// CloseUnit ends a unit: its venues close with it, the units below it go to the
+// one above, and whoever reported for it does no longer. Its USCC, or name, may
+// be registered again, as another unit.
+func CloseUnit(u venue.Unit) (Change, error) {
+	if u.Closed() {
+		return Change{}, refuse(RuleClosed)
+	}
+	return Change{Act: ActClose, Unit: ended(u)}, nil
+}
+
+// UnitEnded is why nobody expects a number of a unit that is closed or merged.
+const UnitEnded = "已注销或合并"
+
+// ended is a unit that is no more: it is in no group, and nobody waits for its
+// number.
+func ended(u venue.Unit) *venue.Unit {
+	u.Status, u.Group = venue.StatusClosed, ""
+	u.Duty, u.DutyReason, u.DutyUntil = venue.DutyExempt, UnitEnded, 0
+	return &u
+}
+
+// Orphan is a unit whose parent is closed, below the next above. One that was
+// covered and has none above is exempt until somebody puts it into a group, like
+// a new one: nobody would report for it.
+func Orphan(u venue.Unit, above venue.UnitID) venue.Unit {
+	if u.Parent = above; above == "" && u.Duty == venue.DutyCovered {
+		u.Duty, u.DutyReason, u.DutyUntil = venue.DutyExempt, NotInGroup, 0
+	}
+	return u
 }

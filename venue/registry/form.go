@@ -251,13 +251,16 @@ func (f Form) CheckUnit() (u venue.Unit, proof bool, faults Faults) {
 	return u, proof, c.faults
 }
 
-// CheckVenue makes an entry of the form's venue, doors and manager; whose it is
-// is not looked at. A place left blank is the caller's to fill in.
-func (f Form) CheckVenue() (Entry, Faults) {
+// CheckVenue makes an entry of the form's venue, doors and manager, who may be left
+// out unless managed; whose it is is not looked at. A place left blank is the
+// caller's to fill in.
+func (f Form) CheckVenue(managed bool) (Entry, Faults) {
 	var c checking
 	e := Entry{Doors: c.doors(f.Doors)}
 	c.venue(f, &e)
-	e.Manager = c.person("manager", f.ManagerName, f.ManagerPhone)
+	if managed || !blank(f.ManagerName.Reveal()) || !blank(f.ManagerPhone.Reveal()) {
+		e.Manager = c.person("manager", f.ManagerName, f.ManagerPhone)
+	}
 	return e, c.faults
 }
 

@@ -29,12 +29,14 @@ type Applications interface {
 type Book interface {
 	// Unit reads a unit; venue.ErrNotFound.
 	Unit(ctx context.Context, id venue.UnitID) (venue.Unit, error)
-	// UnitOf finds the unit of a USCC, or the one that stands for it; venue.ErrNotFound.
+	// UnitOf finds the unit of a USCC, or the one that stands for it;
+	// venue.ErrNotFound, also if that is closed.
 	UnitOf(ctx context.Context, uscc venue.USCC) (venue.Unit, error)
 	// Enter writes an entry under the ids and codes of m, each once: run again it
 	// completes. A unit that is there already, by USCC or else by name and division,
 	// is used as it is, and the answer has its id. venue.ErrExists if the unit has a
-	// venue of the name, zone and plate under another id.
+	// venue of the name, zone and plate under another id, *Refused with RuleClosed if
+	// it is closed.
 	Enter(ctx context.Context, e Entry, m Made, by Who) (Made, error)
 	// Change makes the next change to a venue, after completing one that was cut
 	// off. plan sees the venue as it is then, may be called again, and its error
@@ -222,7 +224,8 @@ func (s *Service) put(ctx context.Context, id string, f Form, from Sender, to St
 // Approve makes of an application what it asks for, once. proofSeen says that
 // the officer has seen the unit's register entry; without it a unit whose USCC
 // needs proof, and its doors, stay pending. venue.ErrExists if the unit has such
-// a venue already: the application waits on.
+// a venue already, *Refused with RuleClosed if it is closed: the application waits
+// on.
 func (s *Service) Approve(ctx context.Context, id string, by Who, proofSeen bool) (Application, error) {
 	drawn, err := Draw(s.Random, MaxDoors)
 	if err != nil {
@@ -269,15 +272,16 @@ func (s *Service) make(ctx context.Context, a Application) (Application, error) 
 		m.Unit, e.Unit = a.Sender.Unit, venue.Unit{ID: a.Sender.Unit}
 	}
 	m, err := s.Book.Enter(ctx, e, m, a.Decider)
-	taken := errors.Is(err, venue.ErrExists)
-	if err != nil && !taken {
+	var refused *Refused
+	waits := errors.Is(err, venue.ErrExists) || errors.As(err, &refused)
+	if err != nil && !waits {
 		return a, err
 	}
 	after, updateErr := s.Applications.UpdateApplication(ctx, a.ID, false, func(a *Application) error {
 		if a.State != StateMaking {
 			return nil
 		}
-		if taken {
+		if waits {
 			a.State, a.Made, a.Decider, a.Decided = StatePending, Made{}, Who{}, time.Time{}
 			return nil
 		}
@@ -330,10 +334,11 @@ func (s *Service) Settle(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// Correct mends a venue by a form, whose unit and doors are not looked at.
+// Correct mends a venue by a form, whose unit and doors are not looked at. A
+// manager that is left out stays.
 func (s *Service) Correct(ctx context.Context, id venue.VenueID, f Form, by Who) (Change, Faults, error) {
 	f.Doors = []string{"-"} // it has its own
-	e, faults := f.CheckVenue()
+	e, faults := f.CheckVenue(false)
 	if blank(f.Place) {
 		faults = append(faults, &venue.Invalid{Field: "place", Reason: ReasonRequired})
 	}
@@ -420,6 +425,11 @@ func (s *Service) MergeUnits(ctx context.Context, from, into venue.UnitID, by Wh
 	return s.Book.ChangeUnit(ctx, from, by, func(u venue.Unit) (Change, error) { return MergeUnits(u, other) })
 }
 
+// CloseUnit ends a unit with its venues for good.
+func (s *Service) CloseUnit(ctx context.Context, id venue.UnitID, by Who) (Change, error) {
+	return s.Book.ChangeUnit(ctx, id, by, CloseUnit)
+}
+
 // Merge has one venue stand for another. Both are seen as they are when it is
 // written down.
 func (s *Service) Merge(ctx context.Context, from, into venue.VenueID, by Who) (Change, error) {
@@ -487,14 +497,22 @@ func (s *Service) Print(ctx context.Context, id string, d venue.Division, n int,
 }
 
 // Activate hangs a blank code at a door of a venue: from now on it resolves, and
-// it never hangs anywhere else.
+// it never hangs anywhere else. What the venue refuses does not use the code up.
 func (s *Service) Activate(ctx context.Context, code venue.Code, at venue.VenueID, door string, by Who) (Change, error) {
 	door, err := doorName(door)
 	if err != nil {
 		return Change{}, err
 	}
-	if err := s.Blanks.Reserve(ctx, code, at); err != nil {
+	hang := func(p Place) (Change, error) { return p.AddDoor(ActActivate, code, door) }
+	p, err := s.Book.Place(ctx, at)
+	if err == nil {
+		_, err = hang(p)
+	}
+	if err == nil {
+		err = s.Blanks.Reserve(ctx, code, at)
+	}
+	if err != nil {
 		return Change{}, err
 	}
-	return s.Book.Change(ctx, at, by, func(p Place) (Change, error) { return p.AddDoor(ActActivate, code, door) })
+	return s.Book.Change(ctx, at, by, hang)
 }

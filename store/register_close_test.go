@@ -1,0 +1,137 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+// approved sends a form in and approves it.
+func (b *bureau) approved(t *testing.T, f registry.Form) registry.Made {
+	t.Helper()
+	a, faults, err := b.Submit(t.Context(), "", f, fromForm)
+	if err == nil && len(faults) == 0 {
+		a, err = b.Approve(t.Context(), a.ID, officer, false)
+	}
+	if err != nil || len(faults) > 0 {
+		t.Fatal(faults, err)
+	}
+	return a.Made
+}
+
+func TestAClosedUnitTakesItsPlacesAlongAndLeavesTheRest(t *testing.T) {
+	ctx := t.Context()
+	b := newBureau(t, openStore(t))
+	above, unit, other := b.approved(t, form(1)), b.approved(t, form(2)), b.approved(t, form(3))
+	reporter := venue.ChatAccount{Channel: venue.ChannelWeComApp, ID: "s001"}
+	set := func(id venue.UnitID, change func(*venue.Unit)) {
+		t.Helper()
+		u, err := b.register.Unit(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&u)
+		if err := b.registry.Put(ctx, store.Registered{Units: []venue.Unit{u}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(unit.Unit, func(u *venue.Unit) { u.Parent, u.Group, u.Duty = above.Unit, "g1", venue.DutyReports })
+	set(other.Unit, func(u *venue.Unit) { u.Parent, u.Duty = unit.Unit, venue.DutyCovered })
+	if err := b.registry.Put(ctx, store.Registered{Bindings: []venue.Binding{{Account: reporter, Unit: unit.Unit}}}); err != nil {
+		t.Fatal(err)
+	}
+	// What was merged into it goes with it.
+	merged := b.approved(t, form(4))
+	if _, err := b.MergeUnits(ctx, merged.Unit, unit.Unit, officer); err != nil {
+		t.Fatal(err)
+	}
+	if u, _ := b.register.Unit(ctx, merged.Unit); u.DutyOn(1) != venue.DutyExempt {
+		t.Errorf("a merged unit is expected to report: %s", u.Duty)
+	}
+
+	shop := form(5)
+	shop.USCC, shop.Category = "", "二"
+	waits, faults, err := b.Submit(ctx, "", shop, registry.Sender{Channel: "console", Unit: unit.Unit})
+	if err != nil || len(faults) > 0 {
+		t.Fatal(faults, err)
+	}
+	if _, err := b.CloseUnit(ctx, unit.Unit, officer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.CloseUnit(ctx, unit.Unit, officer); !refusedBy(err, registry.RuleClosed) {
+		t.Errorf("closed twice: %v", err)
+	}
+	u, err := b.register.Unit(ctx, unit.Unit)
+	if err != nil || !u.Closed() || u.Group != "" || u.DutyOn(1) != venue.DutyExempt || u.DutyReason == "" {
+		t.Errorf("%+v, %v", u, err)
+	}
+	for _, code := range append(unit.Codes, merged.Codes...) {
+		if _, err := b.registry.Resolve(ctx, code); !errors.Is(err, venue.ErrNotFound) {
+			t.Errorf("a code of the closed unit resolves: %v", err)
+		}
+	}
+	if child, err := b.register.Unit(ctx, other.Unit); err != nil || child.Parent != above.Unit || child.Duty != venue.DutyCovered {
+		t.Errorf("the unit below: %+v, %v", child, err)
+	}
+	if _, err := b.registry.Resolve(ctx, other.Codes[0]); err != nil {
+		t.Errorf("its codes: %v", err)
+	}
+	if _, err := b.registry.Binding(ctx, reporter); !errors.Is(err, venue.ErrNotFound) {
+		t.Errorf("somebody reports for it: %v", err)
+	}
+	if history, err := b.register.History(ctx, unit.Unit, 10); err != nil || len(history) < 4 {
+		t.Errorf("%d lines of history, %v", len(history), err)
+	}
+	if _, err := b.Approve(ctx, waits.ID, officer, false); !refusedBy(err, registry.RuleClosed) {
+		t.Errorf("approved for a closed unit: %v", err)
+	}
+	if a, err := b.register.Application(ctx, waits.ID); err != nil || a.State != registry.StatePending {
+		t.Errorf("the application is %s, %v", a.State, err)
+	}
+	if _, err := b.Transfer(ctx, other.Venue, unit.Unit, officer); !refusedBy(err, registry.RuleClosed) {
+		t.Errorf("given a venue: %v", err)
+	}
+
+	// Its USCC is free, and so is that of the unit that was merged into it.
+	for _, n := range []int{2, 4} {
+		anew := b.approved(t, form(n))
+		if anew.Unit == unit.Unit || anew.Unit == merged.Unit {
+			t.Errorf("%d: registered again as the closed unit", n)
+		}
+		if _, err := b.registry.Resolve(ctx, anew.Codes[0]); err != nil {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+
+	// Whom nobody reports for any more is as a new unit.
+	if _, err := b.CloseUnit(ctx, above.Unit, officer); err != nil {
+		t.Fatal(err)
+	}
+	if child, err := b.register.Unit(ctx, other.Unit); err != nil || child.Parent != "" || child.Duty != venue.DutyExempt || child.DutyReason != registry.NotInGroup {
+		t.Errorf("without any above: %+v, %v", child, err)
+	}
+}
+
+func refusedBy(err error, rule string) bool {
+	var refused *registry.Refused
+	return errors.As(err, &refused) && refused.Rule == rule
+}
+
+func TestABlankCodeIsNotUsedUpByWhatIsRefused(t *testing.T) {
+	ctx := t.Context()
+	b := newBureau(t, openStore(t))
+	one, other := b.approved(t, form(1)), b.approved(t, form(2))
+	batch, err := b.Print(ctx, "", "419981001", 1, officer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Activate(ctx, batch.Codes[0], one.Venue, "南门", officer); !refusedBy(err, registry.RuleDoorName) {
+		t.Errorf("a second door of the name: %v", err)
+	}
+	if _, err := b.Activate(ctx, batch.Codes[0], other.Venue, "侧门", officer); err != nil {
+		t.Errorf("at another venue then: %v", err)
+	}
+}
