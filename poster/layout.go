@@ -56,7 +56,11 @@ func (d Door) draw(c canvas, s symbol) {
 	c.text(margin+9, 22.4, false, style{14, true, white}, textHeading)
 	c.text(margin+62, 16.8, false, style{7, true, white}, textEnter)
 	c.text(margin+62, 23.8, false, style{5, false, white}, textApps)
-	d.names(c, 29, 72)
+	if d.Blank {
+		blank(c, 29, 72)
+	} else {
+		d.names(c, 29, 72)
+	}
 
 	const top = 74.0
 	c.box(margin, top, column, codeSide, 4, blue)
@@ -79,12 +83,28 @@ func (d Door) draw(c canvas, s symbol) {
 		y += high
 	}
 	last := textAddress + d.Division + d.Address
+	if d.Blank {
+		last = textIssued + d.Division
+	}
 	if d.Hotline != "" {
 		last += "　" + textHotline + d.Hotline
 	}
 	y = stack(c, y+0.8, style{5, true, black}, 1, textNoPhone)
 	y = stack(c, y, style{3.5, false, black}, 2, last)
 	stack(c, y, style{2.9, false, grey}, 3, textPrivacy(d.Operator, d.Contact, d.KeptDays))
+}
+
+// blank is room for the names, between two heights: what is written or stuck over
+// the pale word is read.
+func blank(c canvas, from, to float64) {
+	const rim, line = 0.6, 12.0
+	c.box(margin, from, column, to-from, 4, blue)
+	c.box(margin+rim, from+rim, column-2*rim, to-from-2*rim, 4-rim, white)
+	c.text(margin+4, from+6.5, false, style{4, false, grey}, textName)
+	c.text(middle, from+25, true, style{20, true, pale}, textBlank)
+	c.box(margin+4, to-line, column-8, 0.3, 0, grey)
+	c.text(margin+4, to-line+6, false, style{4, false, grey}, textDoor)
+	c.text(middle+45, from+6.5, true, style{3.6, false, grey}, textActivate)
 }
 
 // names stand between two heights, as large as there is room: the short name if

@@ -44,6 +44,14 @@ func (p Paper) Door(v venue.Venue, d venue.Door, payload string) Door {
 	}
 }
 
+// Blank is what the poster of a code says that is printed before anybody knows
+// where it will hang, for the officers of a division to give out.
+func (p Paper) Blank(code venue.Code, d venue.Division) Door {
+	blank := p.Door(venue.Venue{Name: textBlank, Division: d}, venue.Door{Code: code}, "")
+	blank.Blank, blank.Address = true, ""
+	return blank
+}
+
 // Serial is a code in groups of four, as it is printed and people type it.
 func Serial(c venue.Code) string {
 	var groups []string

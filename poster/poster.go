@@ -31,6 +31,9 @@ type Door struct {
 	Operator string // who processes personal data, up to 60 characters
 	Contact  string // of the operator, for the people whose data it is; up to 60 characters
 	KeptDays int    // how long visits are kept, in days
+	// Blank: the code hangs nowhere yet. Where the names stand there is room to write
+	// or stick them on; Venue names the sheet in a list, Door and Address are empty.
+	Blank bool
 }
 
 // Sheet is the paper of a poster. The layout is that of A4; A5 is the same,
@@ -61,6 +64,10 @@ func (s Sheet) String() string {
 // ready is d as it is printed, and its code. Reasons: "missing", "length" (more
 // characters than Door allows, or a link that Check refuses), "range" (no days).
 func (d Door) ready() (Door, symbol, error) {
+	placed := 1
+	if d.Blank {
+		placed = 0
+	}
 	for _, f := range []struct {
 		name        string
 		text        *string
@@ -69,9 +76,9 @@ func (d Door) ready() (Door, symbol, error) {
 		{"serial", &d.Serial, 1, 40},
 		{"venue", &d.Venue, 1, 60},
 		{"short", &d.Short, 0, 8},
-		{"door", &d.Door, 1, 20},
+		{"door", &d.Door, placed, 20},
 		{"division", &d.Division, 0, 40},
-		{"address", &d.Address, 1, 100},
+		{"address", &d.Address, placed, 100},
 		{"hotline", &d.Hotline, 0, 40},
 		{"operator", &d.Operator, 1, 60},
 		{"contact", &d.Contact, 1, 60},

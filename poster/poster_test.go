@@ -62,6 +62,7 @@ var hostile = func() map[string]Door {
 		"combining":        named("ȩ́̂̃cole" + strings.Repeat("\u0301", 40)),
 		"template":         named("{{.Title}}${x}"),
 		"an old code":      with(func(d *Door) { d.Link = "豫QH旧码|0042" }),
+		"blank":            with(func(d *Door) { d.Blank, d.Venue, d.Short, d.Door, d.Address = true, "待启用", "", "", "" }),
 		"nothing optional": with(func(d *Door) { d.Short, d.Division, d.Hotline = "", "", "" }),
 	}
 }()

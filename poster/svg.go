@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/venuecode/venuecode/venue"
 )
@@ -89,7 +90,7 @@ func drawing(sheet Sheet, d Door) ([]byte, error) {
 	var b svgCanvas
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%gmm" height="%gmm" viewBox="0 0 210 297" xml:lang="zh-CN" font-family="%s">`, w, h, fonts)
 	b.WriteString("<title>")
-	b.escape(d.Venue + " " + d.Door)
+	b.escape(strings.TrimSpace(d.Venue + " " + d.Door))
 	b.WriteString("</title>")
 	d.draw(&b, s)
 	b.WriteString("</svg>\n")

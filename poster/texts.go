@@ -4,16 +4,21 @@ import "fmt"
 
 // Everything that is printed beside the names is here.
 const (
-	textHeading = "请扫码"
-	textEnter   = "进入本场所，请先扫码登记"
-	textApps    = "微信、支付宝、手机浏览器均可"
-	textSerial  = "编号 "
-	textKeep    = "请勿涂改、遮挡或移作他用"
-	textVerify  = "扫码后请核对域名"
-	textNoPhone = "没有智能手机或不便扫码：请出示健康码纸质版或身份证，由工作人员代为登记。"
-	textAddress = "地址："
-	textHotline = "咨询电话："
-	textIndex   = "目录.txt"
+	textHeading  = "请扫码"
+	textEnter    = "进入本场所，请先扫码登记"
+	textApps     = "微信、支付宝、手机浏览器均可"
+	textSerial   = "编号 "
+	textKeep     = "请勿涂改、遮挡或移作他用"
+	textVerify   = "扫码后请核对域名"
+	textNoPhone  = "没有智能手机或不便扫码：请出示健康码纸质版或身份证，由工作人员代为登记。"
+	textAddress  = "地址："
+	textHotline  = "咨询电话："
+	textIssued   = "发放地："
+	textBlank    = "待启用"
+	textName     = "场所名称"
+	textDoor     = "出入口"
+	textActivate = "启用前扫码无效。启用后在框内填写或粘贴名称"
+	textIndex    = "目录.txt"
 )
 
 // textPrivacy names the legal basis: 《个人信息保护法》第十三条第一款第三项、第四项.

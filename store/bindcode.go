@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,18 +36,27 @@ func NewBindCodes(docs Documents, registry *Registry, blind func(kind, value str
 }
 
 // Make makes a code for a unit: eight characters, 40 random bits, good once and
-// for BindCodeLife. venue.ErrNotFound if there is no such unit.
+// for BindCodeLife. venue.ErrNotFound if there is no such unit, *registry.Refused
+// if it is closed.
 func (b *BindCodes) Make(ctx context.Context, unit venue.UnitID) (string, error) {
-	if _, err := b.registry.Unit(ctx, unit); err != nil {
+	u, err := b.registry.Unit(ctx, unit)
+	if err == nil && u.Closed() {
+		err = &registry.Refused{Rule: registry.RuleClosed}
+	}
+	if err != nil {
 		return "", err
 	}
 	return b.make(ctx, BindCodeRow{Unit: string(unit)})
 }
 
 // MakeManager makes a code by which somebody becomes a manager of a venue: who
-// hears of a red code there. venue.ErrNotFound if there is no such venue.
+// hears of a red code there. venue.ErrNotFound if there is no such venue,
+// *registry.Refused if it is closed.
 func (b *BindCodes) MakeManager(ctx context.Context, id venue.VenueID) (string, error) {
 	v, err := b.registry.venues.Get(ctx, cmp.Or(string(id), absentKey))
+	if err == nil && v.Value.Status == venue.StatusClosed {
+		err = &registry.Refused{Rule: registry.RuleClosed}
+	}
 	if err != nil {
 		return "", err
 	}
@@ -90,6 +100,14 @@ func (b *BindCodes) Bind(ctx context.Context, account venue.ChatAccount, code st
 	}
 	bound := venue.Bound{Binding: venue.Binding{Account: account, Unit: venue.UnitID(row.Value.Unit), Since: now}}
 	if id := venue.VenueID(row.Value.Venue); id != "" {
+		if row.Value.Done { // a manager who was removed does not come back with it
+			v, err := b.registry.venues.Get(ctx, string(id))
+			if err == nil && !slices.Contains(v.Value.Managers, account) {
+				err = refused
+			}
+			bound.Manages = v.Value
+			return bound, err
+		}
 		_, err := b.Register.Change(ctx, id, registry.Who{Account: account.Key()}, func(p registry.Place) (registry.Change, error) {
 			bound.Manages = p.Venue
 			return p.Manage(account)
@@ -97,7 +115,29 @@ func (b *BindCodes) Bind(ctx context.Context, account venue.ChatAccount, code st
 		if refused := (*registry.Refused)(nil); errors.As(err, &refused) && refused.Rule == registry.RuleAlready {
 			err = nil
 		}
+		if err == nil {
+			_, err = b.rows.Update(ctx, b.id(code), false, func(r *BindCodeRow) error { r.Done = true; return nil })
+		}
 		return bound, err
 	}
 	return bound, b.registry.Bind(ctx, bound.Binding)
+}
+
+// ManagerID names a manager of a venue to those who may not know the account.
+func (b *BindCodes) ManagerID(id venue.VenueID, account venue.ChatAccount) string {
+	return b.blind("manager", string(id)+"\x00"+account.Key())
+}
+
+// RemoveManager has somebody, by ManagerID, hear of red codes at a venue no longer;
+// venue.ErrNotFound.
+func (b *BindCodes) RemoveManager(ctx context.Context, id venue.VenueID, manager string, by registry.Who) error {
+	_, err := b.Register.Change(ctx, id, by, func(p registry.Place) (registry.Change, error) {
+		for _, account := range p.Venue.Managers {
+			if b.ManagerID(id, account) == manager {
+				return p.Unmanage(account)
+			}
+		}
+		return registry.Change{}, fmt.Errorf("manager of the venue: %w", venue.ErrNotFound)
+	})
+	return err
 }

@@ -176,14 +176,88 @@ func (o *Office) Incomplete(ctx context.Context, scope venue.Scope, after venue.
 	return slices.Clip(list), false, nil
 }
 
-// Batch reads a batch of blank codes of a division in scope; venue.ErrNotFound,
-// ErrOutOfScope.
+// Batch reads a batch of blank codes of a division in scope, with those of its codes
+// that still are blank; venue.ErrNotFound, ErrOutOfScope.
 func (o *Office) Batch(ctx context.Context, scope venue.Scope, id string) (registry.Batch, error) {
 	b, err := o.register.Batch(ctx, id)
-	if err == nil && !scope.CoversDivision(b.Division) {
+	if err != nil {
+		return b, err
+	}
+	if !scope.CoversDivision(b.Division) {
+		return registry.Batch{}, ErrOutOfScope
+	}
+	used, err := o.register.used(ctx, b.ID)
+	b.Codes = slices.DeleteFunc(b.Codes, func(c venue.Code) bool { return used[c] })
+	return b, err
+}
+
+// Stock is a batch of blank codes with how many of them hang at a door, or are
+// kept for a venue.
+type Stock struct {
+	registry.Batch
+	Used int
+}
+
+// Batches lists at most limit batches of blank codes of divisions in scope behind
+// the batch after ("" the beginning), by division and the newest first, and tells
+// whether there are more.
+func (o *Office) Batches(ctx context.Context, scope venue.Scope, after string, limit int) (list []Stock, more bool, err error) {
+	q := Query{Index: "division", Reverse: true}
+	if after != "" {
+		d, err := o.engine.Get(ctx, BlankBatches.Name, after)
+		if err != nil {
+			return nil, false, err
+		}
+		q.After = &d
+	}
+	_, stems := scope.Reach()
+	for _, stem := range slices.Backward(stems) {
+		q.From, q.To = stem, stem+":" // the byte behind the digits
+		for row, err := range o.register.batches.Find(ctx, q) {
+			switch b := batchOf(row); {
+			case err != nil:
+				return nil, false, err
+			case !scope.CoversDivision(b.Division):
+			case len(list) == limit:
+				return list, true, nil
+			default:
+				used, err := o.register.used(ctx, b.ID)
+				if err != nil {
+					return nil, false, err
+				}
+				list = append(list, Stock{b, len(used)})
+			}
+		}
+	}
+	return list, false, nil
+}
+
+// Blank reads the batch of a code that was printed in advance and may be hung at a
+// venue in scope: one of a division in scope, or in which the venue lies.
+// venue.ErrNotFound, ErrOutOfScope.
+func (o *Office) Blank(ctx context.Context, scope venue.Scope, code venue.Code, at venue.VenueID) (registry.Batch, error) {
+	p, err := o.Venue(ctx, scope, at)
+	if err != nil {
+		return registry.Batch{}, err
+	}
+	row, err := o.register.blanks.Get(ctx, cmp.Or(string(code), absentKey))
+	if err != nil {
+		return registry.Batch{}, err
+	}
+	b, err := o.register.Batch(ctx, row.Value.Batch)
+	if err == nil && !scope.CoversDivision(b.Division) && !b.Division.Contains(p.Venue.Division) {
 		return registry.Batch{}, ErrOutOfScope
 	}
 	return b, err
+}
+
+// Contacts opens whom to reach about a venue; zero where nobody is known. Whoever
+// shows them in full writes the audit entry. venue.ErrNotFound, ErrOutOfScope.
+func (o *Office) Contacts(ctx context.Context, scope venue.Scope, id venue.VenueID) (applicant, manager registry.Person, err error) {
+	if _, err := o.Venue(ctx, scope, id); err != nil {
+		return applicant, manager, err
+	}
+	return o.register.Reached(ctx, id)
 }
 
 // Door finds the place of a door, in use or not; venue.ErrNotFound, ErrOutOfScope.

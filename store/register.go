@@ -25,12 +25,12 @@ var (
 		{Name: "open", Fields: []string{"open", "at"}},
 		{Name: "unit", Fields: []string{"of", "at"}},
 	}}
-	RegisterNames = Schema{Name: "register_names"}                                                                    // what is registered once → RegisterNameRow
-	Contacts      = Schema{Name: "contacts"}                                                                          // unit:ID, venue:ID → ContactRow
-	OldCodes      = Schema{Name: "old_codes", Indexes: []Index{{Name: "door", Fields: []string{"door"}}}}             // SHA-256 of the payload → OldCodeRow
-	BlankBatches  = Schema{Name: "blank_batches", Indexes: []Index{{Name: "division", Fields: []string{"division"}}}} // random id → BlankBatchRow
-	BlankCodes    = Schema{Name: "blank_codes", Indexes: []Index{{Name: "batch", Fields: []string{"batch"}}}}         // Code → BlankCodeRow
-	Rosters       = Schema{Name: "rosters", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}}}               // unit:blind index of the ID number → RosterRow
+	RegisterNames = Schema{Name: "register_names"}                                                                          // what is registered once → RegisterNameRow
+	Contacts      = Schema{Name: "contacts"}                                                                                // unit:ID, venue:ID → ContactRow
+	OldCodes      = Schema{Name: "old_codes", Indexes: []Index{{Name: "door", Fields: []string{"door"}}}}                   // SHA-256 of the payload → OldCodeRow
+	BlankBatches  = Schema{Name: "blank_batches", Indexes: []Index{{Name: "division", Fields: []string{"division", "at"}}}} // random id → BlankBatchRow
+	BlankCodes    = Schema{Name: "blank_codes", Indexes: []Index{{Name: "batch", Fields: []string{"batch", "venue"}}}}      // Code → BlankCodeRow
+	Rosters       = Schema{Name: "rosters", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}}}                     // unit:blind index of the ID number → RosterRow
 )
 
 // ApplicationRow is an application. What was filled in is sealed, all of it.

@@ -455,8 +455,24 @@ func (r *Register) Print(ctx context.Context, b registry.Batch) (registry.Batch,
 // Batch reads a batch of blank codes; venue.ErrNotFound.
 func (r *Register) Batch(ctx context.Context, id string) (registry.Batch, error) {
 	row, err := r.batches.Get(ctx, cmp.Or(id, absentKey))
+	return batchOf(row), err
+}
+
+func batchOf(row Row[BlankBatchRow]) registry.Batch {
 	v := row.Value
-	return registry.Batch{ID: row.ID, Division: venue.Division(v.Division), Codes: v.Codes, At: v.At.UTC(), By: v.By}, err
+	return registry.Batch{ID: row.ID, Division: venue.Division(v.Division), Codes: v.Codes, At: v.At.UTC(), By: v.By}
+}
+
+// used are the codes of a batch that are blank no longer.
+func (r *Register) used(ctx context.Context, batch string) (map[venue.Code]bool, error) {
+	used := map[venue.Code]bool{}
+	for row, err := range r.blanks.Find(ctx, Query{Index: "batch", Equal: []any{batch}, From: " "}) { // behind no venue
+		if err != nil {
+			return nil, err
+		}
+		used[venue.Code(row.ID)] = true
+	}
+	return used, nil
 }
 
 // Reserve keeps a blank code for a venue; see registry.Blanks.

@@ -246,6 +246,24 @@ func TestAManagerIsBoundByACode(t *testing.T) {
 	if _, err := codes.MakeManager(ctx, "v_none"); !errors.Is(err, venue.ErrNotFound) {
 		t.Error(err)
 	}
+	if err := codes.RemoveManager(ctx, a.Made.Venue, codes.ManagerID("v_other", account), officer); !errors.Is(err, venue.ErrNotFound) {
+		t.Errorf("by a name for another venue: %v", err)
+	}
+	if err := codes.RemoveManager(ctx, a.Made.Venue, codes.ManagerID(a.Made.Venue, account), officer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := codes.Bind(ctx, account, code); err != nil { // the message again
+		t.Error(err)
+	}
+	if p, err = b.registry.Resolve(ctx, a.Made.Codes[0]); err != nil || len(p.Venue.Managers) > 0 {
+		t.Errorf("who was removed is a manager by the same code: %+v, %v", p.Venue.Managers, err)
+	}
+	if _, err := b.Close(ctx, a.Made.Venue, "", officer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := codes.MakeManager(ctx, a.Made.Venue); !refusedBy(err, registry.RuleClosed) {
+		t.Errorf("for a closed venue: %v", err)
+	}
 }
 
 func TestApplications(t *testing.T) {

@@ -10,8 +10,9 @@ import (
 var (
 	Units = Schema{Name: "units", Indexes: []Index{ // UnitID → venue.Unit
 		{Name: "parent", Fields: []string{"parent"}}, {Name: "name", Fields: []string{"name"}}, {Name: "group", Fields: []string{"group"}}, {Name: "division", Fields: []string{"division"}}}}
+	Venues = Schema{Name: "venues", Indexes: []Index{ // VenueID → venue.Venue
+		{Name: "unit", Fields: []string{"unit"}}, {Name: "status", Fields: []string{"status", "division"}}, {Name: "name", Fields: []string{"name"}}}}
 	Groups       = Schema{Name: "groups"}                                                                                                                             // GroupID → venue.Group
-	Venues       = Schema{Name: "venues", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}, {Name: "status", Fields: []string{"status", "division"}}}}       // VenueID → venue.Venue
 	Doors        = Schema{Name: "doors", Indexes: []Index{{Name: "unit", Fields: []string{"unit"}}, {Name: "name", Fields: []string{"venue", "name"}, Unique: true}}} // Code → venue.Door
 	Tenures      = Schema{Name: "tenures", Indexes: []Index{{Name: "unit", Fields: []string{"unit", "since"}}}}                                                       // door:first, then door:since ms → venue.Tenure
 	Persons      = Schema{Name: "persons", Indexes: []Index{{Name: "check", Fields: []string{"check"}}}}                                                              // person id → PersonRow
@@ -104,6 +105,7 @@ type BindCodeRow struct {
 	Venue   string // "": it binds to the unit
 	Expires time.Time
 	UsedBy  string // ChatAccount.Key; "" while unused
+	Done    bool   // the manager of a venue was bound: repeating it binds nobody again
 }
 
 // StageRow remembers that a stage of a day was reached.

@@ -65,6 +65,14 @@ func ParseCode(s string) (Code, error) {
 	return Code(s), nil
 }
 
+// ParseCopied reads a code as people copy it: typed, or the link that holds it, of
+// whatever host and with whatever the apps append. Reasons: "shape", "check".
+func ParseCopied(s string) (Code, error) {
+	s, _, _ = strings.Cut(strings.TrimSpace(Fold(s)), "?")
+	s, _, _ = strings.Cut(s, "#")
+	return ParseCode(s[strings.LastIndexByte(s, '/')+1:])
+}
+
 var lookAlikes = strings.NewReplacer("I", "1", "L", "1", "O", "0")
 
 // codeSum is Σ dᵢ·αⁿ⁻¹⁻ⁱ over GF(2⁵) with α⁵ = α²+1; a code's sum is 0. α has

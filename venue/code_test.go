@@ -244,3 +244,17 @@ func ExampleParseCode() {
 	// AB10XTZ9MK3VQ2CP <nil>
 	// code: check
 }
+
+func TestACodeIsReadAsPeopleCopyIt(t *testing.T) {
+	const code = "A0000000000AAA1W"
+	for _, s := range []string{code, " a000-0000-000a-aa1w ", "https://code.example.org/v/" + code, "http://elsewhere/v/" + code + "?from=wx#top"} {
+		if got, err := ParseCopied(s); err != nil || got != code {
+			t.Errorf("%q: %s, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "/", "https://code.example.org/v/", "https://code.example.org/v/" + code + "/x", code[:15] + "X"} {
+		if got, err := ParseCopied(s); err == nil {
+			t.Errorf("%q: %s", s, got)
+		}
+	}
+}

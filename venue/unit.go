@@ -120,6 +120,15 @@ type ChatAccount struct {
 // Key is the account's document id.
 func (a ChatAccount) Key() string { return string(a.Channel) + ":" + a.ID }
 
+// Masked is the account as others see it: of its id the first and the last
+// character.
+func (a ChatAccount) Masked() string {
+	if rs := []rune(a.ID); len(rs) > 2 {
+		return string(rs[0]) + "***" + string(rs[len(rs)-1])
+	}
+	return "***"
+}
+
 // Territory 属地 answers for what happens in a division: its officers hear of a
 // red code at any of its doors.
 type Territory struct {

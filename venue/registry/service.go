@@ -8,7 +8,6 @@ import (
 	"io"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/venuecode/venuecode/venue"
@@ -160,8 +159,7 @@ func (s *Service) inside(ctx context.Context, f *Form) (Faults, error) {
 	if blank(f.Inside) {
 		return nil, nil
 	}
-	text := strings.TrimSpace(venue.Fold(f.Inside))
-	if code, err := venue.ParseCode(text[strings.LastIndexByte(text, '/')+1:]); err == nil {
+	if code, err := venue.ParseCopied(f.Inside); err == nil {
 		id, err := s.Resolve(ctx, code)
 		if err == nil {
 			f.Inside = string(id)
