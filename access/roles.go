@@ -57,7 +57,7 @@ const (
 
 	UnitsRead      Permission = "units.read"
 	UnitsWrite     Permission = "units.write"  // one's own unit: applications, doors, people who report
-	VenuesWrite    Permission = "venues.write" // what is in scope: add and mend doors, confirm what hangs there
+	VenuesWrite    Permission = "venues.write" // what is in scope: add and mend doors, confirm what hangs there, bind who answers in chat
 	DoorsRead      Permission = "doors.read"
 	CodesReview    Permission = "codes.review"
 	RegisterImport Permission = "register.import"

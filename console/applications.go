@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -232,8 +233,8 @@ type formPage struct {
 	Draft  bool // it may be kept unchecked
 }
 
-func (h *Handler) formPage(title, to, id string, f registry.Form, faults []web.Fault) formPage {
-	return formPage{title, to, id, web.Form(f.Values(), faults, web.DivisionChoices(h.Divisions, h.Division)), len(faults), false}
+func (h *Handler) formPage(title, to, id string, f registry.Form) formPage {
+	return formPage{Title: title, To: to, ID: id, Parts: web.Form(f.Values(), nil, web.DivisionChoices(h.Divisions, h.Division))}
 }
 
 // applyPage is the form: empty but for what is known of the unit, or of an
@@ -254,7 +255,7 @@ func (h *Handler) applyPage(c *call) (answer, error) {
 	} else if id, err = registry.NewID(h.Applying.Random); err != nil {
 		return answer{}, err
 	}
-	page := h.formPage("apply", applicationsPath, id, f, nil)
+	page := h.formPage("apply", applicationsPath, id, f)
 	page.Draft = true
 	if c.json {
 		return answer{data: struct {
@@ -295,9 +296,9 @@ func (h *Handler) apply(c *call) (answer, error) {
 		a, faults, err = h.Applying.Submit(c.ctx, q.ID, f, from)
 	}
 	if len(faults) > 0 {
-		page := h.formPage("apply", applicationsPath, q.ID, f, nil)
+		page := h.formPage("apply", applicationsPath, q.ID, f)
 		page.Draft = true
-		return h.faulty(c, page, f, faults)
+		return h.faulty(c, page, faults)
 	} else if err != nil {
 		return answer{}, err
 	}
@@ -305,12 +306,21 @@ func (h *Handler) apply(c *call) (answer, error) {
 }
 
 // faulty shows a form again with what is wrong beside each field.
-func (h *Handler) faulty(c *call, page formPage, f registry.Form, faults registry.Faults) (answer, error) {
+func (h *Handler) faulty(c *call, page formPage, faults registry.Faults) (answer, error) {
 	wrong := web.NewFormError(faults, intake.Sentence)
 	if c.json {
 		return answer{}, wrong
 	}
-	page.Parts, page.Faults = h.formPage("", "", "", f, wrong.Faults).Parts, len(faults)
+	page.Faults = len(faults)
+	for _, part := range page.Parts {
+		for i, f := range part.Fields {
+			for _, fault := range wrong.Faults {
+				if fault.Field == f.Name {
+					part.Fields[i].Fault = cmp.Or(part.Fields[i].Fault, fault.Message)
+				}
+			}
+		}
+	}
 	return answer{status: fiber.StatusUnprocessableEntity, page: "apply", data: page}, nil
 }
 
@@ -329,6 +339,9 @@ func historyRows(changes []registry.Change) []historyRow {
 	rows := []historyRow{}
 	for _, c := range changes {
 		row := historyRow{At: instant(c.At), Act: c.Act, By: c.By.Account, Reason: c.By.Reason}
+		if channel, id, ok := strings.Cut(row.By, ":"); ok && c.Act == registry.ActManager { // a chat account's own doing
+			row.By = channel + ":" + venue.ChatAccount{ID: id}.Masked()
+		}
 		if c.Unit != nil {
 			row.What, row.Status = c.Unit.Name, c.Unit.Status
 		} else {
@@ -379,6 +392,14 @@ func (h *Handler) mergeUnits(c *call) (answer, error) {
 	})
 }
 
+// closeUnit ends a unit with its venues.
+func (h *Handler) closeUnit(c *call) (answer, error) {
+	return h.unitAct(c, "unit.close", func(ctx context.Context, id, _ venue.UnitID, by registry.Who) error {
+		_, err := h.Applying.CloseUnit(ctx, id, by)
+		return err
+	})
+}
+
 func (h *Handler) unitAct(c *call, action string, do func(ctx context.Context, id, into venue.UnitID, by registry.Who) error) (answer, error) {
 	u, err := h.Office.Unit(c.ctx, c.by.Scope(), venue.UnitID(c.Params("id")))
 	if err != nil {
@@ -393,7 +414,10 @@ func (h *Handler) unitAct(c *call, action string, do func(ctx context.Context, i
 	}
 	reason, err := because(q.Reason)
 	if err == nil && q.Into != "" {
-		_, err = h.Office.Unit(c.ctx, c.by.Scope(), q.Into)
+		var choose *answer
+		if q.Into, choose, err = meant(h, c, "into", q.Into); choose != nil {
+			return *choose, nil
+		}
 	}
 	if err == nil {
 		err = h.act(c, action, "unit", string(u.ID), reason)

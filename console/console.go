@@ -49,6 +49,19 @@ type OldCodes interface {
 	Payload(ctx context.Context, door venue.Code) (string, error)
 }
 
+// ChatCodes makes the one-time codes by which people are bound in chat, and knows
+// the managers who were.
+type ChatCodes interface {
+	// Make makes a code by which somebody reports for a unit.
+	Make(ctx context.Context, unit venue.UnitID) (string, error)
+	// MakeManager makes one by which somebody hears of red codes at a venue.
+	MakeManager(ctx context.Context, id venue.VenueID) (string, error)
+	// ManagerID names a manager to those who may not know the account.
+	ManagerID(id venue.VenueID, account venue.ChatAccount) string
+	// RemoveManager undoes what MakeManager's code did; venue.ErrNotFound.
+	RemoveManager(ctx context.Context, id venue.VenueID, manager string, by registry.Who) error
+}
+
 // Handler serves the console. All fields are required but Insecure.
 type Handler struct {
 	Access     *access.Service
@@ -67,6 +80,7 @@ type Handler struct {
 	Regulators *registry.Regulators
 	Division   venue.Division // the city's
 	Applying   *registry.Service
+	ChatCodes  ChatCodes
 	OldCodes   OldCodes
 	Postings   registry.Postings
 	Paper      poster.Paper
@@ -172,6 +186,17 @@ var table = []route{
 	{fiber.MethodPost, "/console/venues/:id/close", access.CodesReview, (*Handler).close},
 	{fiber.MethodPost, "/console/venues/:id/transfer", access.CodesReview, (*Handler).transfer},
 	{fiber.MethodPost, "/console/venues/:id/merge", access.CodesReview, (*Handler).merge},
+	{fiber.MethodGet, "/console/venues/:id/contacts", access.UnitsRead, (*Handler).contacts},
+	{fiber.MethodPost, "/console/venues/:id/bind-code", access.VenuesWrite, (*Handler).managerCode},
+	{fiber.MethodPost, "/console/venues/:id/managers/remove", access.VenuesWrite, (*Handler).removeManager},
+	{fiber.MethodPost, "/console/units/:id/bind-code", access.VenuesWrite, (*Handler).reporterCode},
+	{fiber.MethodPost, "/console/units/:id/close", access.CodesReview, (*Handler).closeUnit},
+	{fiber.MethodGet, "/console/find", access.UnitsRead, (*Handler).find},
+	{fiber.MethodGet, "/console/blanks", access.CodesReview, (*Handler).blanks},
+	{fiber.MethodPost, "/console/blanks", access.CodesReview, (*Handler).printBlanks},
+	{fiber.MethodGet, "/console/blanks/activate", access.VenuesWrite, (*Handler).activatePage},
+	{fiber.MethodPost, "/console/blanks/activate", access.VenuesWrite, (*Handler).activate},
+	{fiber.MethodGet, "/console/blanks/:id/posters", access.CodesReview, (*Handler).blankPosters},
 }
 
 // Routes registers the table. A row whose need is neither public nor some

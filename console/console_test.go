@@ -106,9 +106,12 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	settle(t, engine, doors, reporting)
 	register := store.NewRegister(engine, doors, v, d.civil)
 	d.registry = doors
+	shelve(t, register)
+	codes := store.NewBindCodes(engine, doors, v.Blind, rand.Reader, d.civil)
+	codes.Register = register
 	d.h = &Handler{Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Disposal: d.disposal(signer), Machine: d.machine,
 		Office: register.Show(store.NewOffice(engine, doors)), Clock: d.civil,
-		OldCodes: doors, Postings: register, Paper: poster.Paper{Host: "code.example.org", Operator: "指挥部", Contact: "0398-6660000", KeptDays: 30},
+		OldCodes: doors, ChatCodes: codes, Postings: register, Paper: poster.Paper{Host: "code.example.org", Operator: "指挥部", Contact: "0398-6660000", KeptDays: 30},
 		Applying: &registry.Service{Applications: register, Book: register, Blanks: register, Random: rand.Reader, Clock: d.civil,
 			Resolve: func(ctx context.Context, code venue.Code) (venue.VenueID, error) {
 				p, err := doors.Resolve(ctx, code)

@@ -28,7 +28,7 @@ func TestCoverageIsTwoNumbersWithTheirParts(t *testing.T) {
 	if got := d.call("POST", "/console/subjects/unit-a/confirm", token, `{"unit":"unit-a"}`); got.status != 200 {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
-	door := venue.Door{Code: "A000000000000001", Venue: "venue-unit-a", Unit: unit.ID, Name: "正门", Status: venue.StatusActive, Posted: d.civil.Now()}
+	door := venue.Door{Code: "A0000000000AAA1W", Venue: "venue-unit-a", Unit: unit.ID, Name: "正门", Status: venue.StatusActive, Posted: d.civil.Now()}
 	if err := d.registry.Put(t.Context(), store.Registered{Doors: []venue.Door{door}}); err != nil {
 		t.Fatal(err)
 	}

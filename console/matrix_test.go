@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
@@ -102,12 +103,12 @@ var samples = []sample{
 	{"POST /console/units/:id/prove", "/console/units/UNIT/prove", `{}`, 422, false},
 	{"POST /console/units/:id/merge", "/console/units/UNIT/merge", `{}`, 422, false},
 	{"GET /console/incomplete", "", "", 200, false},
-	{"POST /console/doors/:code/posted", "/console/doors/x/posted", `{}`, 404, false},
-	{"GET /console/postings/:id/photo", "/console/postings/nosuchlook/photo", "", 404, false},
+	{"POST /console/doors/:code/posted", "/console/doors/DOOR/posted", `{"finding":"missing"}`, 200, false},
+	{"GET /console/postings/:id/photo", "/console/postings/POSTING/photo", "", 200, false},
 	{"GET /console/posters", "/console/posters?unit=UNIT&as=png", "", 200, false},
 	{"GET /console/posters", "", "", 422, false},
 	{"GET /console/venues/:id", "/console/venues/VENUE", "", 200, lists},
-	{"GET /console/venues/:id/correct", "/console/venues/VENUE/correct", "", 200, lists},
+	{"GET /console/venues/:id/correct", "/console/venues/VENUE/correct", "", 200, false},
 	{"POST /console/venues/:id/correct", "/console/venues/VENUE/correct", `{}`, 422, false},
 	{"POST /console/venues/:id/doors", "/console/venues/VENUE/doors", `{}`, 422, false},
 	{"POST /console/venues/:id/doors/rename", "/console/venues/VENUE/doors/rename", `{}`, 422, false},
@@ -116,6 +117,17 @@ var samples = []sample{
 	{"POST /console/venues/:id/close", "/console/venues/VENUE/close", `{}`, 422, false},
 	{"POST /console/venues/:id/transfer", "/console/venues/VENUE/transfer", `{}`, 422, false},
 	{"POST /console/venues/:id/merge", "/console/venues/VENUE/merge", `{}`, 422, false},
+	{"GET /console/venues/:id/contacts", "/console/venues/VENUE/contacts", "", 200, false},
+	{"POST /console/venues/:id/bind-code", "/console/venues/VENUE/bind-code", `{}`, 200, false},
+	{"POST /console/venues/:id/managers/remove", "/console/venues/VENUE/managers/remove", `{}`, 404, false},
+	{"POST /console/units/:id/bind-code", "/console/units/UNIT/bind-code", `{}`, 200, false},
+	{"POST /console/units/:id/close", "/console/units/UNIT/close", `{}`, 422, false},
+	{"GET /console/find", "/console/find?q=%E7%94%B2", "", 200, false},
+	{"GET /console/blanks", "", "", 200, false},
+	{"POST /console/blanks", "", `{}`, 422, false},
+	{"GET /console/blanks/activate", "", "", 200, false},
+	{"POST /console/blanks/activate", "", `{}`, 422, false},
+	{"GET /console/blanks/:id/posters", "/console/blanks/BATCH/posters?as=png", "", 200, false},
 	{"POST /console/logout", "", `{}`, 200, false},
 	{"POST /console/logout-everywhere", "", `{}`, 200, false},
 }
@@ -136,10 +148,10 @@ var things = map[string]struct {
 	side  string // "a", "b"; "" for what no official sees
 	tells []string
 }{
-	"unit-a":  {"a", []string{"甲校金丝雀", "甲校园金丝雀", "甲路金丝雀", "A000000000000001"}},
-	"kid-a":   {"a", []string{"甲分部金丝雀", "甲分部园金丝雀", "A000000000000002"}},
-	"unit-b":  {"b", []string{"乙院金丝雀", "乙院区金丝雀", "乙路金丝雀", "B000000000000001"}},
-	"kid-b":   {"b", []string{"乙驻点金丝雀", "乙驻点区金丝雀", "B000000000000002"}}, // below unit-a
+	"unit-a":  {"a", []string{"甲校金丝雀", "甲校园金丝雀", "甲路金丝雀", "A0000000000AAA1W"}},
+	"kid-a":   {"a", []string{"甲分部金丝雀", "甲分部园金丝雀", "A0000000000AAA2T"}},
+	"unit-b":  {"b", []string{"乙院金丝雀", "乙院区金丝雀", "乙路金丝雀", "B0000000000BBB1Z"}},
+	"kid-b":   {"b", []string{"乙驻点金丝雀", "乙驻点区金丝雀", "B0000000000BBB2S"}}, // below unit-a
 	"group-a": {"a", []string{"甲群金丝雀"}},
 	"group-b": {"b", []string{"乙群金丝雀"}},
 	"person":  {"", []string{"canary.userid", "canary.account", "canary.message", "canary.scan"}},
@@ -161,11 +173,35 @@ var objects = map[string]struct{ there, absent []string }{
 		[]string{"application-unit-a", "application-kid-a", "application-unit-b", "application-kid-b"},
 		[]string{"nosuchapplication", "%00", strings.Repeat("a", 300)},
 	},
+	"DOOR": {
+		[]string{"A0000000000AAA1W", "A0000000000AAA2T", "B0000000000BBB1Z", "B0000000000BBB2S"},
+		[]string{"A0000000000CCC9E", "A0000000000AAA1A", "x", "%00"}, // nobody's, no code
+	},
+	"POSTING": {
+		[]string{"posting-unit-a", "posting-kid-a", "posting-unit-b", "posting-kid-b"},
+		[]string{"nosuchposting", "%00", strings.Repeat("p", 300)},
+	},
+	"BATCH": {
+		[]string{"batch-unit-a", "batch-unit-b"},
+		[]string{"nosuchbatch", "%00", strings.Repeat("b", 300)},
+	},
 }
 
-// thingOf is what an object belongs to: a venue and an application to a unit.
+// cityless are routes about the platform and not about anything in the city, so
+// that nothing they name has a side.
+var cityless = []string{"/console/accounts/", "/console/changes/", "/console/requests/", "/console/certificates/"}
+
+// thingOf is what an object belongs to: all others to a unit.
 func thingOf(object string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(object, "venue-"), "application-")
+	for thing, told := range things {
+		if slices.Contains(told.tells, object) {
+			return thing
+		}
+	}
+	for _, kind := range []string{"venue-", "application-", "posting-", "batch-"} {
+		object = strings.TrimPrefix(object, kind)
+	}
+	return object
 }
 
 // settle builds the city of things, and posts a message about each.
@@ -235,6 +271,25 @@ func settle(t *testing.T, engine store.Engine, doors *store.Registry, reporting 
 	}
 }
 
+// shelve has a look at the door of every unit, and blank codes on both sides.
+func shelve(t *testing.T, register *store.Register) {
+	t.Helper()
+	for _, unit := range []string{"unit-a", "kid-a", "unit-b", "kid-b"} {
+		if err := register.Keep(t.Context(), registry.Posting{ID: "posting-" + unit, Venue: venue.VenueID("venue-" + unit), Finding: registry.FoundDamaged, Photo: []byte("JPEG")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for unit, d := range map[string]venue.Division{"unit-a": "410482001", "unit-b": "410482002"} {
+		code, err := venue.NewCode(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := register.Print(t.Context(), registry.Batch{ID: "batch-" + unit, Division: d, Codes: []venue.Code{code}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // enlist has a subject for every unit, of its id and name, that nobody knows to be
 // the unit.
 func enlist(t *testing.T, engine store.Engine) {
@@ -297,6 +352,9 @@ type clerk struct {
 
 // sees tells whether a thing is in the clerk's scope.
 func (c clerk) sees(thing string) bool {
+	if strings.HasPrefix(thing, "batch-") && c.role.View() != venue.ScopeTerritory { // a division's, of no sector and no unit
+		return false
+	}
 	thing = thingOf(thing)
 	switch c.role.View() {
 	case venue.ScopeNone:
@@ -381,6 +439,16 @@ func TestNobodySeesBeyondTheirScope(t *testing.T) {
 			t.Errorf("only %d cases %s", cases[what], what)
 		}
 	}
+	for _, r := range table {
+		if !strings.Contains(r.path, ":") || slices.ContainsFunc(cityless, func(p string) bool { return strings.HasPrefix(r.path, p) }) {
+			continue
+		}
+		for _, where := range []string{"in scope", "out of scope", "absent"} {
+			if route := r.method + " " + r.path; cases[route+" "+where] == 0 {
+				t.Errorf("%s was called for nothing %s: its sample needs a word of objects", route, where)
+			}
+		}
+	}
 }
 
 // matrix is one row and column: a clerk who calls a sample.
@@ -435,6 +503,9 @@ func (m matrix) expect(ask func(string) reply, object, where string, want int, b
 		where, want, reason = "not permitted", 404, string(access.RulePermission)
 	}
 	m.cases[where]++
+	if object != "" {
+		m.cases[m.sample.route+" "+where]++
+	}
 	method, path, _ := m.sample.call(object)
 	name := fmt.Sprintf("%s: %s %.60s (%s)", m.clerk.user, method, path, where)
 	m.trail.denials = nil

@@ -124,7 +124,7 @@ func TestWhoHasOneUnitNeedNotNameIt(t *testing.T) {
 	d := newDesk(t, access.RoleVenueStaff)
 	var got doorList
 	d.fetch("/console/doors", d.login("venue_staff"), &got)
-	if got.Unit.ID != "unit-a" || len(got.Doors) != 1 || got.Doors[0].Code != "A000000000000001" || got.Doors[0].Venue.Category != venue.CategoryKeyPlace {
+	if got.Unit.ID != "unit-a" || len(got.Doors) != 1 || got.Doors[0].Code != "A0000000000AAA1W" || got.Doors[0].Venue.Category != venue.CategoryKeyPlace {
 		t.Errorf("%+v", got)
 	}
 }

@@ -23,9 +23,23 @@ const postersMost = 20_000
 // posters sends what hangs at a door, at all doors in use of a unit, or at those
 // of a division. One is made at a time: a thousand take a second and 70 MB.
 //
+// See print for ?as= and ?sheet=.
+func (h *Handler) posters(c *call) (answer, error) {
+	places, name, err := h.postered(c)
+	if err == nil && len(places) == 0 {
+		err = errNoDoors
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	return h.print(c, name, len(places), func(ctx context.Context) iter.Seq2[poster.Door, error] { return h.printed(ctx, places) })
+}
+
+// print sends n posters, one or more.
+//
 // ?as= html, to print from a browser; pdf; zip of PDFs; svg and png, of many as a
 // ZIP. More than poster.Largest are a ZIP however they are asked for.
-func (h *Handler) posters(c *call) (answer, error) {
+func (h *Handler) print(c *call, name string, n int, posters func(context.Context) iter.Seq2[poster.Door, error]) (answer, error) {
 	sheet, ok := map[string]poster.Sheet{"": poster.A4, "a4": poster.A4, "a5": poster.A5}[strings.ToLower(c.Query("sheet"))]
 	if !ok {
 		return answer{}, &venue.Invalid{Field: "sheet", Reason: "unknown"}
@@ -34,29 +48,22 @@ func (h *Handler) posters(c *call) (answer, error) {
 	if !slices.Contains([]string{"html", "pdf", "zip", "svg", "png"}, as) {
 		return answer{}, &venue.Invalid{Field: "as", Reason: "unknown"}
 	}
-	places, name, err := h.postered(c)
-	if err != nil {
-		return answer{}, err
-	}
-	if len(places) == 0 {
-		return answer{}, errNoDoors
-	}
 	if !h.printing.TryLock() {
 		return answer{}, errPrinting
 	}
-	single := len(places) == 1 && as != "zip"
-	if !single && as != "html" && as != "pdf" || len(places) > poster.Largest {
+	single := n == 1 && as != "zip"
+	if !single && as != "html" && as != "pdf" || n > poster.Largest {
 		kind := poster.Kind(as)
 		if as == "html" || as == "zip" {
 			kind = poster.KindPDF
 		}
 		c.Attachment(name + ".zip")
-		h.archive(c, sheet, kind, places)
+		h.archive(c, sheet, kind, posters)
 		return answer{}, nil
 	}
 	defer h.printing.Unlock()
-	doors := make([]poster.Door, 0, len(places))
-	for d, err := range h.printed(c.ctx, places) {
+	doors := make([]poster.Door, 0, n)
+	for d, err := range posters(c.ctx) {
 		if err != nil {
 			return answer{}, err
 		}
@@ -64,6 +71,7 @@ func (h *Handler) posters(c *call) (answer, error) {
 	}
 	var b bytes.Buffer
 	var kind string
+	var err error
 	switch as {
 	case "html":
 		c.Set(fiber.HeaderContentSecurityPolicy, poster.Policy)
@@ -134,7 +142,7 @@ func (h *Handler) printed(ctx context.Context, places []checkin.Place) iter.Seq2
 
 // archive streams a ZIP: nothing of it is kept. One that was cut short has no
 // directory, and does not open.
-func (h *Handler) archive(c *call, sheet poster.Sheet, kind poster.Kind, places []checkin.Place) {
+func (h *Handler) archive(c *call, sheet poster.Sheet, kind poster.Kind, posters func(context.Context) iter.Seq2[poster.Door, error]) {
 	ctx, cancel := web.Deadline(c.Ctx, exportWithin)
 	body, w := io.Pipe()
 	out := unhurried{w, c.Context().Conn(), h.Machine}
@@ -146,7 +154,7 @@ func (h *Handler) archive(c *call, sheet poster.Sheet, kind poster.Kind, places 
 				w.CloseWithError(errors.New("printing panicked"))
 			}
 		}()
-		w.CloseWithError(poster.Archive(out, sheet, kind, h.printed(ctx, places)))
+		w.CloseWithError(poster.Archive(out, sheet, kind, posters(ctx)))
 	}()
 	c.Set(fiber.HeaderContentType, "application/zip")
 	c.Context().SetBodyStream(body, -1)

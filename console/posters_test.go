@@ -12,7 +12,7 @@ import (
 func TestPostersOfWhatIsInScope(t *testing.T) {
 	d := newDesk(t)
 	unit, town := d.login("unit_admin"), d.login("township")
-	const door = "A000000000000001"
+	const door = "A0000000000AAA1W"
 	for _, c := range []struct {
 		who, query string
 		status     int
@@ -26,7 +26,9 @@ func TestPostersOfWhatIsInScope(t *testing.T) {
 		{town, "division=410482001&as=pdf", 200, "application/pdf", "%PDF-"},
 		{town, "division=410482002&as=pdf", 404, "", ""},
 		{town, "division=410482001&as=svg", 200, "application/zip", "PK"},
-		{town, "door=" + door, 404, "", ""}, // no code: the check fails
+		{town, "door=" + door, 200, "text/html; charset=utf-8", "甲校园金丝雀"},
+		{town, "door=B0000000000BBB1Z", 404, "", ""},
+		{town, "door=A0000000000AAA1A", 404, "", ""}, // no code: the check fails
 		{town, "unit=unit-a&as=gif", 422, "", ""},
 		{town, "unit=unit-a&sheet=a3", 422, "", ""},
 	} {

@@ -30,6 +30,8 @@ var (
 	errPurpose  = &web.Error{Status: fiber.StatusUnprocessableEntity, Code: "purpose_refused", Message: "疫情防控中收集的个人信息仅限用于疫情防控的流行病学调查，任何单位和个人不得用于其他目的（《中华人民共和国个人信息保护法》第六条）"}
 	errQuota    = &web.Error{Status: fiber.StatusTooManyRequests, Code: "quota", Message: "今日可查看身份信息的次数已用完，请明日再办理"}
 	errNoDoors  = &web.Error{Status: fiber.StatusConflict, Code: "no_doors", Message: "没有在用的场所码可以打印"}
+	errNoBlanks = &web.Error{Status: fiber.StatusConflict, Code: "no_blanks", Message: "这一批空白码已全部启用"}
+	errChoose   = &web.Error{Status: fiber.StatusConflict, Code: "ambiguous", Message: "可能是以下单位或场所，请选择"}
 	errPrinting = &web.Error{Status: fiber.StatusTooManyRequests, Code: "printing_busy", Message: "正在为其他人制作码牌，请稍候再试"}
 )
 
@@ -115,7 +117,7 @@ var names = map[string]map[string]string{
 	"application": {"draft": "草稿", "pending": "待审", "making": "办理中", "approved": "已通过", "rejected": "已退回"},
 	"from":        {"console": "管理后台", "miniapp": "小程序", "form": "网页", "import": "导入"},
 	"act": {"enter": "登记", "correct": "更正", "complete": "补全", "add_door": "增加出入口", "activate": "启用空白码", "rename_door": "出入口更名", "suspend": "停用",
-		"resume": "恢复", "close": "注销", "transfer": "转移", "merge": "合并", "prove": "核对证件", "manager": "绑定管理员", "post": "确认张贴"},
+		"resume": "恢复", "close": "注销", "transfer": "转移", "merge": "合并", "prove": "核对证件", "manager": "绑定负责人", "unmanage": "解除负责人", "post": "确认张贴"},
 	"delivery": {"pending": "待发", "sent": "已发", "dead": "未送达", "dropped": "已取消"},
 }
 
@@ -198,14 +200,23 @@ var words = map[string]string{
 	"apply.edit": "修改后提交", "proof.needed": "需核对登记证件", "proof.hint": "统一社会信用代码的校验位不符，请核对营业执照、法人证书等登记证件原件。",
 	"approve.seen": "已核对证件，通过", "approve.unseen": "通过（证件待核）", "reject.back": "退回", "applicant.at": "提交时间", "channel": "渠道", "decider": "办理人", "decided": "办理时间", "by.policy": "按政策自动通过",
 	"category": "类别", "history": "历史", "posted": "张贴确认", "posted.not": "未确认", "incomplete": "待补全", "incomplete.hint": "原系统的码，照常可以扫。补全后码不变，不必更换码牌。",
-	"venue.correct": "更正场所信息", "venue.complete": "补全场所信息", "venue.act": "办理", "suspend": "停用", "resume": "恢复", "close": "注销", "close.hint": "注销后码永久失效", "transfer": "转移", "transfer.to": "转给（单位编号）",
-	"merge": "合并", "merge.into": "并入（场所编号）", "merge.unit": "并入（单位编号）", "whole.venue": "整个场所", "door.add": "增加出入口", "door.name": "出入口名称", "door.code": "空白码（没有不填，自动发码）", "door.rename": "出入口更名",
+	"venue.correct": "更正场所信息", "venue.complete": "补全场所信息", "venue.act": "办理", "suspend": "停用", "resume": "恢复", "close": "注销", "close.hint": "注销后码永久失效", "transfer": "转移", "transfer.to": "转给（单位名称、信用代码或编号）",
+	"merge": "合并", "merge.into": "并入（场所名称、场所码或编号）", "merge.unit": "并入（单位名称、信用代码或编号）", "whole.venue": "整个场所", "door.add": "增加出入口", "door.name": "出入口名称", "door.code": "空白码（没有不填，自动发码）", "door.rename": "出入口更名",
 	"prove": "核对登记证件", "prove.do": "已核对", "short.name": "简称", "zone": "分区或门店编号", "plate": "车牌号", "merged.into": "已并入", "all": "全部", "choose": "请选择", "must": "必填", "place.within": "所在大型场所", "what": "名称", "posting": "确认张贴、现场巡查", "posting.hint": "到门口扫码，核对打开的页面上的名称、编号、域名与码牌一致，再在这里记录。", "postings": "张贴和巡查记录", "finding": "情况", "remark": "备注", "photo": "照片", "photo.hint": "JPEG 或 PNG，不超过 4MB；位置等附带信息不保存",
 	"codes": "场所码", "poster": "码牌", "poster.print": "打印", "posters.all": "全部码牌", "poster.code": "二维码图片",
+	"blanks": "空白码", "blanks.hint": "提前印制、尚未挂到出入口的场所码。启用前扫码无效。", "blanks.print": "印制一批", "blanks.count": "张数", "blanks.used": "已启用", "blanks.at": "印制时间", "blanks.rest": "打印未启用的",
+	"activate": "启用空白码", "activate.hint": "一个空白码只能挂在一个出入口，启用后永不改挂。", "activate.code": "空白码编号或链接", "activate.code.hint": "码牌下方的 16 位编号，或扫码打开的网址", "activate.venue": "场所", "activate.venue.hint": "名称的开头、场所编号，或该场所任一出入口的场所码", "activate.do": "启用",
+	"find": "查找", "find.q": "名称、信用代码或场所码", "find.hint": "可以查：单位、场所名称的开头（“青禾市”一类的市名可以不写），完整的统一社会信用代码，场所码的编号或链接，原系统码的内容。名称中间的字查不到。只查本辖区。",
+	"find.more": "还有更多，请多输入几个字。", "find.none": "没有找到。", "choose.title": "请选择", "choose.this": "就是它",
+	"bind.unit": "上报人绑定码", "bind.venue": "负责人绑定码", "bind.unit.make": "生成上报人绑定码", "bind.venue.make": "生成负责人绑定码", "bind.once": "只显示这一次，请当面或电话告知本人", "bind.how": "请本人在企业微信群里 @机器人，或在企业微信应用、公众号里单聊，发送：", "bind.until": "有效至", "bind.rule": "只能用一次",
+	"bind.unit.what": "绑定后代表单位上报每日扫码次数。", "bind.venue.what": "绑定后，场所有人扫出红码时收到告警。", "managers": "接收红码告警的负责人", "managers.account": "账号", "managers.since": "绑定时间", "managers.remove": "解除",
+	"contacts": "联系人", "contacts.hint": "只供审核和联系使用，查看已记入审计。", "contacts.masked": "姓名和手机号已隐去部分内容。", "contacts.applicant": "申请人", "contacts.manager": "管理人员",
+	"close.unit": "注销单位", "close.unit.hint": "全部场所和码同时注销，永久失效；不再要求上报；下级单位转到上一级；统一社会信用代码可以重新登记。不能恢复。",
 	"reveal.id": "证件号码", "reveal.phone": "手机号", "reveal.until": "显示至", "reveal.once": "仅显示这一次，到时自动返回列表",
 }
 
 var invalidWords = map[string]string{
+	"q": "查找的内容", "count": "张数", "venue": "场所",
 	"photo": "照片", "finding": "情况", "remark": "备注", "sheet": "纸张", "as": "文件类型", "door": "场所码",
 	"state": "状态", "id": "编号", "code": "场所码", "doors": "出入口名称",
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
@@ -281,4 +292,15 @@ func coverageNotice(q question, s registry.Summary, divisions []coverageRow) str
 	}
 	b.WriteString("\n（本文由系统按数据生成，为草稿，未经审核签发，不得对外发布。）\n")
 	return b.String()
+}
+
+// bindCommand is what somebody sends to be bound by a code.
+func bindCommand(code string) string { return "绑定 " + code }
+
+// kept tells of a field what it has now, masked, and that it need not be filled in.
+func kept(masked string) string {
+	if masked == "" {
+		return "没有登记。不填不改"
+	}
+	return "现为 " + masked + "。不填不改"
 }

@@ -2,8 +2,10 @@ package console
 
 import (
 	"context"
+	"slices"
 	"strings"
 
+	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/registry"
 )
@@ -18,6 +20,7 @@ type venuePage struct {
 	Into         venue.VenueID `json:"into,omitempty"`
 	Unit         named         `json:"unit"`
 	Doors        []venueDoor   `json:"doors"`
+	Managers     []managerRow  `json:"managers"`
 	Postings     []postingRow  `json:"postings"`
 	History      []historyRow  `json:"history"`
 }
@@ -43,7 +46,7 @@ func (h *Handler) venue(c *call) (answer, error) {
 	out := venuePage{
 		venueOf:   venueOf{v.ID, v.Name, v.Type, v.Category, v.Division, v.Address, v.Sentinel, v.Status},
 		ShortName: v.ShortName, DivisionName: h.Divisions.FullName(v.Division), Zone: v.Zone, Plate: v.Plate, Parent: v.Parent, Into: v.Into,
-		Unit: named{ID: v.Unit}, Doors: []venueDoor{}, History: historyRows(changes),
+		Unit: named{ID: v.Unit}, Doors: []venueDoor{}, Managers: h.managers(v, changes), History: historyRows(changes),
 	}
 	if u, err := h.Office.Unit(c.ctx, c.by.Scope(), v.Unit); err == nil { // a venue may lie in scope, and its unit not
 		out.Unit.Name = u.Name
@@ -68,14 +71,15 @@ func (h *Handler) venue(c *call) (answer, error) {
 
 // venueAct is what is done to a venue.
 type venueAct struct {
-	Door   venue.Code // of one door; "": of the venue
-	Unit   venue.UnitID
-	Into   venue.VenueID
-	Name   string
-	Code   string // printed in advance
-	Reason string
-	id     venue.VenueID
-	by     registry.Who
+	Door    venue.Code // of one door; "": of the venue
+	Unit    venue.UnitID
+	Into    venue.VenueID
+	Name    string
+	Code    string // printed in advance
+	Manager string // see managerRow
+	Reason  string
+	id      venue.VenueID
+	by      registry.Who
 }
 
 // judge does something to a venue in scope for which a reason must be given.
@@ -98,11 +102,15 @@ func (h *Handler) alter(c *call, action string, reason bool, do func(ctx context
 			return answer{}, err
 		}
 	}
+	var choose *answer
 	if q.Unit != "" {
-		_, err = h.Office.Unit(c.ctx, c.by.Scope(), q.Unit)
+		q.Unit, choose, err = meant(h, c, "unit", q.Unit)
 	}
-	if err == nil && q.Into != "" {
-		_, err = h.Office.Venue(c.ctx, c.by.Scope(), q.Into)
+	if err == nil && q.Into != "" && choose == nil {
+		q.Into, choose, err = meant(h, c, "into", q.Into)
+	}
+	if choose != nil {
+		return *choose, nil
 	}
 	if err == nil {
 		err = h.act(c, action, "venue", string(q.id), q.by.Reason)
@@ -155,11 +163,7 @@ func (h *Handler) addDoor(c *call) (answer, error) {
 			_, err := h.Applying.AddDoor(ctx, q.id, q.Name, q.by)
 			return err
 		}
-		code, err := venue.ParseCode(q.Code)
-		if err == nil {
-			_, err = h.Applying.Activate(ctx, code, q.id, q.Name, q.by)
-		}
-		return err
+		return h.hang(c, q.Code, q.id, q.Name, q.by)
 	})
 }
 
@@ -171,14 +175,22 @@ func (h *Handler) renameDoor(c *call) (answer, error) {
 }
 
 type incompleteList struct {
-	Venues []incompleteRow `json:"venues"`
-	Next   venue.VenueID   `json:"next,omitempty"` // ?after= of the next page
+	Venues []venueRow    `json:"venues"`
+	Next   venue.VenueID `json:"next,omitempty"` // ?after= of the next page
 }
 
-type incompleteRow struct {
+type venueRow struct {
 	venueOf
 	DivisionName string `json:"division_name,omitempty"`
 	Unit         named  `json:"unit"`
+}
+
+func (h *Handler) venueRow(c *call, v venue.Venue) venueRow {
+	row := venueRow{venueOf{v.ID, v.Name, v.Type, v.Category, v.Division, v.Address, v.Sentinel, v.Status}, h.Divisions.FullName(v.Division), named{ID: v.Unit}}
+	if u, err := h.Office.Unit(c.ctx, c.by.Scope(), v.Unit); err == nil {
+		row.Unit.Name = u.Name
+	}
+	return row
 }
 
 // incomplete lists the venues that came with an old code and lack something.
@@ -187,13 +199,9 @@ func (h *Handler) incomplete(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	out := incompleteList{Venues: []incompleteRow{}}
+	out := incompleteList{Venues: []venueRow{}}
 	for _, v := range venues {
-		row := incompleteRow{venueOf{v.ID, v.Name, v.Type, v.Category, v.Division, v.Address, v.Sentinel, v.Status}, h.Divisions.FullName(v.Division), named{ID: v.Unit}}
-		if u, err := h.Office.Unit(c.ctx, c.by.Scope(), v.Unit); err == nil {
-			row.Unit.Name = u.Name
-		}
-		out.Venues = append(out.Venues, row)
+		out.Venues = append(out.Venues, h.venueRow(c, v))
 	}
 	if more {
 		out.Next = venues[len(venues)-1].ID
@@ -207,15 +215,36 @@ func (h *Handler) mendPage(c *call) (answer, error) {
 	if err != nil || c.json {
 		return answer{data: shown{f}}, err
 	}
-	return answer{page: "apply", data: h.mendForm(p, f)}, nil
+	page, err := h.mendForm(c, p, f)
+	return answer{page: "apply", data: page}, err
 }
 
-func (h *Handler) mendForm(p registry.Place, f registry.Form) formPage {
-	page := h.formPage("venue.correct", "/console/venues/"+string(p.Venue.ID)+"/correct", "", f, nil)
+// mendForm asks for what may be mended. What is only completed asks for all that an
+// application does; otherwise unit and doors are mended elsewhere, and a manager
+// that is not filled in stays.
+func (h *Handler) mendForm(c *call, p registry.Place, f registry.Form) (formPage, error) {
+	page := h.formPage("venue.correct", "/console/venues/"+string(p.Venue.ID)+"/correct", "", f)
 	if p.Venue.Status == venue.StatusIncomplete {
 		page.Title = "venue.complete"
+		return page, nil
 	}
-	return page
+	_, manager, err := h.Office.Contacts(c.ctx, c.by.Scope(), p.Venue.ID)
+	page.Parts = slices.Delete(page.Parts, 0, 1) // the unit's
+	for i := range page.Parts {
+		part := &page.Parts[i]
+		part.Fields = slices.DeleteFunc(part.Fields, func(f web.FormField) bool { return f.Name == "doors" || strings.HasPrefix(f.Name, "applicant_") })
+		for j := range part.Fields {
+			switch field := &part.Fields[j]; field.Name {
+			case "place":
+				field.Required, field.Hint = true, ""
+			case "manager_name":
+				field.Required, field.Hint = false, kept(manager.Name.String())
+			case "manager_phone":
+				field.Required, field.Hint = false, kept(manager.Phone.String())
+			}
+		}
+	}
+	return page, err
 }
 
 // mending is the venue in scope, as a form.
@@ -263,7 +292,11 @@ func (h *Handler) correct(c *call) (answer, error) {
 		_, faults, err = h.Applying.Correct(c.ctx, p.Venue.ID, f, by)
 	}
 	if len(faults) > 0 {
-		return h.faulty(c, h.mendForm(p, f), f, faults)
+		page, err := h.mendForm(c, p, f)
+		if err != nil {
+			return answer{}, err
+		}
+		return h.faulty(c, page, faults)
 	}
 	return answer{to: "/console/venues/" + string(p.Venue.ID)}, err
 }

@@ -237,7 +237,7 @@ func scopeFaults(f file) (found []fault) {
 // officeNames are what the console may use of package store: the Office and the
 // Coverage, what these answer and are given, and rows that hold nothing of the city. Everything else there answers without
 // asking for a scope.
-var officeNames = []string{"Office", "ErrOutOfScope", "LedgerLine", "EscrowRow",
+var officeNames = []string{"Office", "ErrOutOfScope", "Found", "FoundBy", "FoundByCode", "FoundByUSCC", "BindCodeLife", "LedgerLine", "EscrowRow",
 	"Coverage", "ErrFilling", "AsOf", "MissingSubject", "CoverageDay", "SubjectFile", "SubjectRow", "SubjectPlan", "SubjectCounts"}
 
 func officeFaults(f file) (found []fault) {

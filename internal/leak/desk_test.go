@@ -71,7 +71,7 @@ func misplaced(secret, handle string) (all []asked) {
 	for _, path := range []string{
 		"board?day=" + q, "units?after=" + q, "units/" + p, "doors?unit=" + q, "ledger?day=" + q, "ledger?before=" + q, "alarms?day=" + q, "alarms?page=" + q,
 		"purges?through=" + q, "certificates/" + p, "requests?state=" + q, "keys?name=" + q, "changes?id=" + q, p,
-		"applications?state=" + q, "applications?after=" + q, "applications/" + p, "applications/new?id=" + q, "incomplete?after=" + q, "postings/" + p + "/photo", "posters?door=" + q, "posters?unit=" + q, "posters?division=" + q, "posters?sheet=" + q, "posters?unit=u1&as=" + q, "venues/" + p, "venues/" + p + "/correct", "units/" + p + "/history",
+		"applications?state=" + q, "applications?after=" + q, "applications/" + p, "applications/new?id=" + q, "incomplete?after=" + q, "postings/" + p + "/photo", "posters?door=" + q, "posters?unit=" + q, "posters?division=" + q, "posters?sheet=" + q, "posters?unit=u1&as=" + q, "venues/" + p, "venues/" + p + "/correct", "units/" + p + "/history", "find?q=" + q, "blanks?after=" + q, "blanks/" + p + "/posters", "venues/" + p + "/contacts",
 		"audit?actor=" + q, "audit?object=" + q, "audit?after=" + q, "audit?from=" + q, "audit?to=" + q, "audit/export?from=" + q + "&to=2022-10-12", "audit/export?from=2022-10-12&to=" + q,
 	} {
 		all = append(all, asked{http.MethodGet, "/console/" + path, nil})
@@ -88,6 +88,8 @@ func misplaced(secret, handle string) (all []asked) {
 		{"reveals", object{"person": handle, "day": secret}}, {"reveals", `{"person":"` + secret}, {"audit/verify?copy=" + q, object{"copy": secret}}, {"keys/rotate", object{"key": secret}},
 		{"applications", object{"name": secret, "uscc": secret, "plate": secret, "division": secret, "doors": secret, "inside": secret, "applicant_phone": secret}}, {"applications", object{"id": secret, "save": true}}, {"doors/" + p + "/posted", object{"finding": secret}},
 		{"applications/" + p + "/approve", object{}}, {"applications/" + p + "/reject", object{"reason": secret}}, {"units/" + p + "/prove", object{"reason": secret}}, {"units/" + p + "/merge", object{"into": secret, "reason": because}},
+		{"units/u1/merge", object{"into": secret, "reason": because}}, {"units/" + p + "/close", object{"reason": secret}}, {"units/" + p + "/bind-code", object{}}, {"venues/" + p + "/managers/remove", object{"manager": secret}},
+		{"blanks", object{"id": secret, "division": secret, "count": 1}}, {"blanks/activate", object{"code": secret, "venue": secret, "name": secret}},
 		{"venues/" + p + "/suspend", object{"door": secret, "reason": secret}}, {"venues/" + p + "/doors", object{"name": secret, "code": secret}}, {"venues/" + p + "/correct", object{"name": secret}},
 		{"requests/" + p + "/approve", object{"totp": secret}}, {"requests/" + p + "/reject", object{"reason": secret}},
 		{"changes/" + p + "/approve", object{"totp": secret}}, {"accounts/" + p + "/disable", object{}}, {"password", object{"old": secret, "password": "short"}},
@@ -104,11 +106,13 @@ func desk(o *out) {
 	w.red(person)
 	service, _ := w.reports()
 	register := store.NewRegister(w.engine, w.registry, w.vault, clock)
+	codes := store.NewBindCodes(w.engine, w.registry, w.vault.Blind, rand.Reader, clock)
+	codes.Register = register
 	h := &console.Handler{
 		Access: w.officials, Trail: w.trail, Proof: whole{w.trail, w.engine, w.signer.Public()}, Keys: copied{w.vault, store.NewCollection[store.EscrowRow](w.engine, store.Escrows)},
 		Disposal: graveyard{w.retention()}, Identities: w.identities(1000), Machine: clock, Office: register.Show(store.NewOffice(w.engine, w.registry)), Boards: service, Clock: clock,
 		Incomplete: clock.Now,
-		OldCodes:   w.registry, Postings: register,
+		OldCodes:   w.registry, ChatCodes: codes, Postings: register,
 		Applying: &registry.Service{Applications: register, Book: register, Blanks: register, Random: rand.Reader, Clock: clock,
 			Resolve: func(ctx context.Context, code venue.Code) (venue.VenueID, error) {
 				p, err := w.registry.Resolve(ctx, code)
