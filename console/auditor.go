@@ -2,9 +2,7 @@ package console
 
 import (
 	"context"
-	"errors"
 	"io"
-	"net"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -25,9 +23,7 @@ type Proof interface {
 // A walk over the trail takes longer than a request may. There is one at a time.
 const (
 	verifyWithin = 2 * time.Minute
-	exportWithin = 10 * time.Minute
-	pieceWithin  = 15 * time.Second // to take a piece of an export
-	exportDays   = 31               // the most in one file
+	exportDays   = 31 // the most in one file
 )
 
 // walk writes to the trail that somebody is about to walk it, and keeps others
@@ -57,8 +53,8 @@ func (h *Handler) verifyAudit(c *call) (answer, error) {
 	return answer{page: "verified", data: report}, err
 }
 
-// exportAudit streams: nothing of it is kept. A file that was cut short has no
-// end, and the reader of exports says so.
+// exportAudit streams. A file that was cut short has no end, and the reader of
+// exports says so.
 func (h *Handler) exportAudit(c *call) (answer, error) {
 	first, err := queryDay(c, "from")
 	if err != nil {
@@ -75,23 +71,11 @@ func (h *Handler) exportAudit(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	ctx, cancel := web.Deadline(c.Ctx, exportWithin)
-	body, w := io.Pipe()
-	out := unhurried{w, c.Context().Conn(), h.Machine}
-	go func() {
+	file := "audit-" + first.String() + "-" + last.String() + ".jsonl"
+	return answer{}, h.stream(c, "application/x-ndjson", file, func(ctx context.Context, w io.Writer) error {
 		defer end()
-		defer cancel()
-		defer func() { // outside the handler nobody else survives a panic
-			if recover() != nil {
-				w.CloseWithError(errors.New("export panicked"))
-			}
-		}()
-		w.CloseWithError(h.Proof.Export(ctx, first.Start(), (last + 1).Start(), out))
-	}()
-	c.Set(fiber.HeaderContentType, "application/x-ndjson")
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="audit-`+first.String()+`-`+last.String()+`.jsonl"`)
-	c.Context().SetBodyStream(body, -1)
-	return answer{}, nil
+		return h.Proof.Export(ctx, first.Start(), (last + 1).Start(), w)
+	})
 }
 
 // queryDay reads a day that must be there.
@@ -105,21 +89,6 @@ func queryDay(c *call, field string) (venue.Day, error) {
 		return 0, &venue.Invalid{Field: field, Reason: "shape"}
 	}
 	return d, nil
-}
-
-// unhurried gives whoever reads time for each piece; the server's own deadline
-// is for a whole answer.
-type unhurried struct {
-	io.Writer
-	conn    net.Conn
-	machine venue.Clock
-}
-
-func (u unhurried) Write(piece []byte) (int, error) {
-	if err := u.conn.SetWriteDeadline(u.machine.Now().Add(pieceWithin)); err != nil {
-		return 0, err
-	}
-	return u.Writer.Write(piece)
 }
 
 func (h *Handler) logoutEverywhere(c *call) (answer, error) {

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -141,30 +139,50 @@ func (b broken) Export(_ context.Context, _, _ time.Time, w io.Writer) error {
 
 func TestAnExportCutShortIsNoWholeAnswer(t *testing.T) {
 	d := newDesk(t)
-	token := d.login("auditor")
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go d.app.Listener(listener)
-	defer d.app.Shutdown()
-	d.machine.ms.Store(time.Now().UnixMilli())
+	token, address := d.login("auditor"), d.serve()
 	for _, panics := range []bool{false, true} {
 		d.h.Proof = broken{panics: panics}
-		r, err := http.NewRequest("GET", "http://"+listener.Addr().String()+"/console/audit/export?from=2022-05-18&to=2022-05-18", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+token)
-		response, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := d.take(address+"/console/audit/export?from=2022-05-18&to=2022-05-18", token)
 		b, err := io.ReadAll(response.Body)
-		response.Body.Close()
 		if response.StatusCode != 200 || len(b) == 0 || err == nil {
 			t.Errorf("panics %v: %d, %d bytes, read to its end: %v", panics, response.StatusCode, len(b), err)
 		}
+	}
+	d.logged(`"level":"ERROR","msg":"download cut short","route":"/console/audit/export","error":"the other half"`)
+	d.logged(`"error":"making the file panicked"`)
+}
+
+// endless is a proof whose export ends when nobody takes it any more.
+type endless struct{ slow }
+
+func (endless) Export(_ context.Context, _, _ time.Time, w io.Writer) error {
+	for {
+		if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+			return err
+		}
+	}
+}
+
+func TestWhoTakesNoMoreOfAFileKeepsNobodyWaiting(t *testing.T) {
+	d := newDesk(t)
+	d.h.Proof = endless{}
+	token, address := d.login("auditor"), d.serve()
+	const path = "/console/audit/export?from=2022-05-18&to=2022-05-18"
+	for _, leaves := range []bool{true, false} {
+		d.log.lines.Reset()
+		if !leaves { // a piece may take a moment only
+			d.machine.ms.Store(time.Now().Add(300*time.Millisecond - pieceWithin).UnixMilli())
+		}
+		response := d.take(address+path, token)
+		if response.StatusCode != 200 {
+			t.Fatalf("leaves %v: %d", leaves, response.StatusCode)
+		}
+		if leaves {
+			response.Body.Close()
+		}
+		d.logged(`"level":"INFO","msg":"download given up","route":"/console/audit/export"`)
+		d.h.walking.Lock() // nobody holds it any more
+		d.h.walking.Unlock()
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -84,12 +85,13 @@ type Handler struct {
 	OldCodes   OldCodes
 	Postings   registry.Postings
 	Paper      poster.Paper
+	Log        *slog.Logger // of what an answer can not tell any more
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool
 
-	walking  sync.Mutex // held by the one walk over the trail
-	printing sync.Mutex // held while posters are made
+	walking sync.Mutex // held by the one walk over the trail
+	printer printer
 }
 
 // What a route may need besides a permission.
@@ -152,10 +154,12 @@ var table = []route{
 	{fiber.MethodGet, "/console/coverage/missing", access.CoverageRead, (*Handler).missing},
 	{fiber.MethodGet, "/console/coverage/missing.xlsx", access.CoverageRead, (*Handler).missingSheet},
 	{fiber.MethodGet, "/console/coverage/deadline", access.CoverageRead, (*Handler).deadline},
+	{fiber.MethodGet, "/console/coverage/deadline.xlsx", access.CoverageRead, (*Handler).deadlineSheet},
 	{fiber.MethodGet, "/console/coverage/trend", access.CoverageRead, (*Handler).trend},
 	{fiber.MethodGet, "/console/coverage/regulators", access.CoverageRead, (*Handler).regulators},
 	{fiber.MethodGet, "/console/coverage/draft", access.NoticesDraft, (*Handler).draftNotice},
 	{fiber.MethodGet, "/console/codes/silent", access.CoverageRead, (*Handler).silent},
+	{fiber.MethodGet, "/console/codes/silent.xlsx", access.CoverageRead, (*Handler).silentSheet},
 	{fiber.MethodGet, "/console/subjects", access.RegisterImport, (*Handler).subjects},
 	{fiber.MethodGet, "/console/subjects/template.xlsx", access.RegisterImport, (*Handler).subjectTemplate},
 	{fiber.MethodPost, "/console/subjects/import", access.RegisterImport, (*Handler).importSubjects},
@@ -173,6 +177,7 @@ var table = []route{
 	{fiber.MethodPost, "/console/units/:id/prove", access.CodesReview, (*Handler).prove},
 	{fiber.MethodPost, "/console/units/:id/merge", access.CodesReview, (*Handler).mergeUnits},
 	{fiber.MethodGet, "/console/incomplete", access.UnitsRead, (*Handler).incomplete},
+	{fiber.MethodGet, "/console/incomplete.xlsx", access.UnitsRead, (*Handler).incompleteSheet},
 	{fiber.MethodPost, "/console/doors/:code/posted", access.VenuesWrite, (*Handler).posted},
 	{fiber.MethodGet, "/console/postings/:id/photo", access.UnitsRead, (*Handler).postingPhoto},
 	{fiber.MethodGet, "/console/posters", access.DoorsRead, (*Handler).posters},

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,13 +53,70 @@ type desk struct {
 	app            *fiber.App
 	h              *Handler
 	trail          *audit.Trail
-	log            *bytes.Buffer
+	log            *journal
 	civil, machine *clock
 	officials      map[string]official
 	registry       *store.Registry
 	copies         store.Collection[store.EscrowRow]
 	secrets        []string // that must be nowhere
 	incomplete     time.Time
+}
+
+// journal is a log that is read while it is written.
+type journal struct {
+	mu    sync.Mutex
+	lines bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lines.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lines.String()
+}
+
+// serve has the console listen, at the machine's real time, and gives its address.
+func (d *desk) serve() string {
+	d.t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	go d.app.Listener(listener)
+	d.t.Cleanup(func() { _ = d.app.Shutdown() })
+	d.machine.ms.Store(time.Now().UnixMilli())
+	return "http://" + listener.Addr().String()
+}
+
+// take asks for a file and gives it while it comes.
+func (d *desk) take(address, token string) *http.Response {
+	d.t.Helper()
+	r, err := http.NewRequest("GET", address, nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { response.Body.Close() })
+	return response
+}
+
+// logged waits for a line of the log.
+func (d *desk) logged(line string) {
+	d.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(d.log.String(), line); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			d.t.Fatalf("the log lacks %s: %s", line, d.log)
+		}
+	}
 }
 
 // toTrail is the auditor as the program wires it.
@@ -89,7 +148,7 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{t: t, log: &bytes.Buffer{}, civil: &clock{}, machine: &clock{}, officials: map[string]official{}}
+	d := &desk{t: t, log: &journal{}, civil: &clock{}, machine: &clock{}, officials: map[string]official{}}
 	d.civil.ms.Store(time.Date(2022, 5, 18, 9, 0, 0, 0, venue.Zone).UnixMilli())
 	d.machine.ms.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 	if d.trail, err = audit.Open(t.Context(), audit.Options{Docs: engine, Signer: signer, Clock: d.civil, Random: rand.Reader}); err != nil {
@@ -100,7 +159,6 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d.copies = store.NewCollection[store.EscrowRow](engine, store.Escrows)
 	doors, reporting := store.NewRegistry(engine, d.machine), store.NewReporting(engine, v)
 	settle(t, engine, doors, reporting)
@@ -109,7 +167,8 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	shelve(t, register)
 	codes := store.NewBindCodes(engine, doors, v.Blind, rand.Reader, d.civil)
 	codes.Register = register
-	d.h = &Handler{Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Disposal: d.disposal(signer), Machine: d.machine,
+	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	d.h = &Handler{Log: log, Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Disposal: d.disposal(signer), Machine: d.machine,
 		Office: register.Show(store.NewOffice(engine, doors)), Clock: d.civil,
 		OldCodes: doors, ChatCodes: codes, Postings: register, Paper: poster.Paper{Host: "code.example.org", Operator: "指挥部", Contact: "0398-6660000", KeptDays: 30},
 		Applying: &registry.Service{Applications: register, Book: register, Blanks: register, Random: rand.Reader, Clock: d.civil,

@@ -1,17 +1,15 @@
 package console
 
 import (
-	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
-
-	"github.com/venuecode/venuecode/sheet"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/registry"
@@ -52,6 +50,18 @@ func (h *Handler) filter(c *call) (q question, f registry.Filter, err error) {
 		q.Class = venue.Category(n)
 	}
 	return q, registry.Filter{Division: q.Division, Sector: q.Sector, Category: q.Class}, nil
+}
+
+// about names what is asked of.
+func (q question) about() string {
+	about := cmp.Or(q.Place, string(q.Division), wholeScope)
+	if q.Sector != "" {
+		about += q.Sector + "行业"
+	}
+	if q.Class != 0 {
+		about += names["class"][strconv.Itoa(int(q.Class))]
+	}
+	return about
 }
 
 // of says of when an answer is.
@@ -222,37 +232,18 @@ func (h *Handler) missingSheet(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var b bytes.Buffer
-	var w *sheet.Writer
-	begin := func(total int, asOf store.AsOf) (err error) {
-		of := cmp.Or(q.Place, string(q.Division), wholeScope)
-		w, err = sheet.NewWriter(&b, missingSheetName, missingColumns, fmt.Sprintf(missingTitle, of, asOf.At.In(venue.Zone).Format("2006-01-02 15:04"), total))
-		return err
-	}
-	total, asOf, err := h.Coverage.EachMissing(c.ctx, c.by.Scope(), f, gap, registry.Gapped{}, 0, func(total int, asOf store.AsOf, m store.MissingSubject) error {
-		if w == nil {
-			if err := begin(total, asOf); err != nil {
-				return err
-			}
-		}
-		r := h.missingRow(m)
-		return w.Write(r.Name, string(r.USCC), r.Address, string(r.Division), r.Place, r.Sector, names["gap"][string(r.Gap)], r.UnitName)
+	err = h.workbook(c, missingList, func(ctx context.Context, begin beginning) error {
+		var row func(...string) error
+		return h.Coverage.EachMissing(ctx, c.by.Scope(), f, gap, registry.Gapped{}, 0, func(total int, asOf store.AsOf) (err error) {
+			row, err = begin(fmt.Sprintf(missingTitle, q.about(), minuteOf(asOf.At), total))
+			return err
+		}, func(m store.MissingSubject) error {
+			r := h.missingRow(m)
+			return row(r.Name, string(r.USCC), r.Address, string(r.Division), r.Place, r.Sector, names["gap"][string(r.Gap)], r.UnitName)
+		})
 	})
-	if err == nil && w == nil {
-		err = begin(total, asOf)
-	}
-	if err != nil {
-		return answer{}, filled(err)
-	}
-	if err := w.Close(); err != nil {
-		return answer{}, err
-	}
-	c.Set(fiber.HeaderContentType, xlsxType)
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="missing.xlsx"`)
-	return answer{}, c.Send(b.Bytes())
+	return answer{}, filled(err)
 }
-
-const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 type deadlineRow struct {
 	named
@@ -262,9 +253,17 @@ type deadlineRow struct {
 	Posted   instant        `json:"posted,omitzero"`
 }
 
+// Lists of a deadline, as ?list= names them.
+const (
+	listWithout  = "without_code"
+	listUnposted = "unposted"
+)
+
 type deadlineList struct {
+	Kind  string        `json:"-"`
 	Total int           `json:"total"`
-	Rows  []deadlineRow `json:"rows"` // the first of them
+	Rows  []deadlineRow `json:"rows"`
+	Next  string        `json:"next,omitempty"` // ?after= of the list's next page
 }
 
 type deadline struct {
@@ -274,34 +273,100 @@ type deadline struct {
 	Units    int          `json:"units"`
 	Without  deadlineList `json:"without_code"`
 	Unposted deadlineList `json:"unposted"`
+	List     string       `json:"-"` // which alone was asked for; "": both
 }
 
-// deadline judges by an announced instant; without one, by the end of today.
-func (h *Handler) deadline(c *call) (answer, error) {
+// Lists are those that the page shows.
+func (d deadline) Lists() (shown []deadlineList) {
+	for _, l := range []deadlineList{d.Without, d.Unposted} {
+		if d.List == "" || d.List == l.Kind {
+			shown = append(shown, l)
+		}
+	}
+	return shown
+}
+
+// judged reads what is asked of a deadline, and judges; without an instant, by the
+// end of today.
+func (h *Handler) judged(c *call) (out deadline, d registry.Deadline, err error) {
 	q, f, err := h.filter(c)
 	if err != nil {
-		return answer{}, err
+		return out, d, err
 	}
 	at := (h.today() + 1).Start()
 	if text := c.Query("at"); text != "" {
 		if at, err = parseInstant(text); err != nil {
-			return answer{}, &venue.Invalid{Field: "at", Reason: "shape"}
+			return out, d, err
 		}
 	}
-	root := venue.UnitID(c.Query("unit"))
-	d, asOf, err := h.Coverage.Deadline(c.ctx, c.by.Scope(), f, root, at)
+	q.Class = 0 // a unit has none
+	out = deadline{question: q, At: instant(at), Unit: venue.UnitID(c.Query("unit")), List: c.Query("list")}
+	if out.List != "" && out.List != listWithout && out.List != listUnposted {
+		return out, d, &venue.Invalid{Field: "list", Reason: "unknown"}
+	}
+	d, asOf, err := h.Coverage.Deadline(c.ctx, c.by.Scope(), f, out.Unit, at)
+	out.of(asOf)
+	out.Units = d.Units
+	return out, d, filled(err)
+}
+
+// deadline shows both lists from their beginning, or a page of one.
+func (h *Handler) deadline(c *call) (answer, error) {
+	after, err := behind(c)
 	if err != nil {
-		return answer{}, filled(err)
+		return answer{}, err
 	}
-	q.of(asOf)
-	list := func(units []registry.Holding) deadlineList {
-		out := deadlineList{Total: len(units), Rows: []deadlineRow{}}
-		for _, u := range units[:min(len(units), deadlinePage)] {
-			out.Rows = append(out.Rows, deadlineRow{named{u.ID, u.Name}, u.Division, h.Divisions.FullName(u.Division), instant(u.Coded), instant(u.Posted)})
+	out, d, err := h.judged(c)
+	if err != nil {
+		return answer{}, err
+	}
+	if out.List == "" && after.ID != "" {
+		return answer{}, &venue.Invalid{Field: "list", Reason: "missing"}
+	}
+	list := func(kind string, units []registry.Holding) deadlineList {
+		l := deadlineList{Kind: kind, Total: len(units), Rows: []deadlineRow{}}
+		if out.List != "" && out.List != kind {
+			return l
 		}
-		return out
+		i := sort.Search(len(units), func(i int) bool {
+			return cmp.Or(cmp.Compare(units[i].Division, after.Division), cmp.Compare(string(units[i].ID), after.ID)) > 0
+		})
+		units = units[i:]
+		for _, u := range units[:min(len(units), deadlinePage)] {
+			l.Rows = append(l.Rows, deadlineRow{named{u.ID, u.Name}, u.Division, h.Divisions.FullName(u.Division), instant(u.Coded), instant(u.Posted)})
+		}
+		if len(units) > deadlinePage {
+			last := l.Rows[deadlinePage-1]
+			l.Next = pageBehind(last.Division, string(last.ID))
+		}
+		return l
 	}
-	return answer{page: "deadline", data: deadline{q, instant(at), root, d.Units, list(d.WithoutAny), list(d.Unposted)}}, nil
+	out.Without, out.Unposted = list(listWithout, d.WithoutAny), list(listUnposted, d.Unposted)
+	return answer{page: "deadline", data: out}, nil
+}
+
+// deadlineSheet is one of the lists, whole.
+func (h *Handler) deadlineSheet(c *call) (answer, error) {
+	if c.Query("list") == "" {
+		return answer{}, &venue.Invalid{Field: "list", Reason: "missing"}
+	}
+	out, d, err := h.judged(c)
+	if err != nil {
+		return answer{}, err
+	}
+	l, units := deadlineLists[out.List], d.WithoutAny
+	if out.List == listUnposted {
+		units = d.Unposted
+	}
+	return answer{}, h.workbook(c, l, func(_ context.Context, begin beginning) error {
+		row, err := begin(fmt.Sprintf(deadlineTitle, out.about(), l.name, minuteOf(time.Time(out.At)), minuteOf(time.Time(out.AsOf)), len(units)))
+		for _, u := range units {
+			if err == nil {
+				err = row(u.Name, string(u.USCC), string(u.Division), h.Divisions.FullName(u.Division), strings.Join(u.Sectors, "、"), minuteOf(u.Coded), minuteOf(u.Posted))
+			}
+		}
+		return err
+	})
 }
 
 // parseInstant reads an instant as programs write it, or as a page's field does,
@@ -442,6 +507,38 @@ func (h *Handler) silent(c *call) (answer, error) {
 		out.Rows = append(out.Rows, silentRow{named{d.Unit.ID, d.Unit.Name}, d.Venue.Name, d.Door.Name, d.Door.Code, d.Door.Status, d.Venue.Sentinel})
 	}
 	return answer{page: "silent", data: out}, nil
+}
+
+// silentSheet is the whole list. Whoever leaves before its end is not waited for.
+func (h *Handler) silentSheet(c *call) (answer, error) {
+	q, f, err := h.filter(c)
+	if err != nil {
+		return answer{}, err
+	}
+	days, err := count(c, "days", silentDays, silentMost)
+	if err != nil {
+		return answer{}, err
+	}
+	q.Class = 0 // a unit has none
+	return answer{}, h.workbook(c, silentList, func(ctx context.Context, begin beginning) error {
+		var row func(...string) error
+		for after := venue.UnitID(""); row == nil || after != ""; {
+			doors, _, next, err := h.Coverage.Silent(ctx, c.by.Scope(), f, days, after, missingPage)
+			if err == nil && row == nil {
+				row, err = begin(fmt.Sprintf(silentTitle, q.about(), days, minuteOf(h.Clock.Now())))
+			}
+			for _, d := range doors {
+				if err == nil {
+					err = row(d.Unit.Name, d.Venue.Name, d.Door.Name, string(d.Door.Code), names["status"][string(d.Door.Status)], string(d.Unit.Division), h.Divisions.FullName(d.Unit.Division), d.Venue.Address)
+				}
+			}
+			if err != nil {
+				return err
+			}
+			after = next
+		}
+		return nil
+	})
 }
 
 type draft struct {

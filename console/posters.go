@@ -3,28 +3,40 @@ package console
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"iter"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/checkin"
 )
 
-// postersMost bounds one archive: 100 kB of list, a quarter of an hour of PDF.
+// postersMost bounds one archive: 100 kB of list, five to ten minutes of PDF.
 const postersMost = 20_000
+
+// posterTakes is about how long one takes in an archive, where nothing else runs.
+var posterTakes = map[poster.Kind]time.Duration{poster.KindPDF: 20 * time.Millisecond, poster.KindPNG: 8 * time.Millisecond, poster.KindSVG: 2 * time.Millisecond}
+
+// printer bounds the memory and the time that posters take.
+type printer struct {
+	many sync.Mutex // held while more than one are made: whoever else asks for so many is told
+	one  sync.Mutex // held for the 20 ms of one: whoever else asks for one waits
+}
 
 // posters sends what hangs at a door, at all doors in use of a unit, or at those
 // of a division. One is made at a time: a thousand take a second and 70 MB.
 //
-// See print for ?as= and ?sheet=.
+// Without any of it, or ?as=, a page says what a division's come to; else see print.
 func (h *Handler) posters(c *call) (answer, error) {
+	if c.Query("as") == "" && c.Query("door") == "" && c.Query("unit") == "" {
+		return h.printRun(c)
+	}
 	places, name, err := h.postered(c)
 	if err == nil && len(places) == 0 {
 		err = errNoDoors
@@ -48,7 +60,11 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 	if !slices.Contains([]string{"html", "pdf", "zip", "svg", "png"}, as) {
 		return answer{}, &venue.Invalid{Field: "as", Reason: "unknown"}
 	}
-	if !h.printing.TryLock() {
+	turn := &h.printer.one
+	if n == 1 {
+		turn.Lock()
+	} else if turn = &h.printer.many; !turn.TryLock() {
+		c.Set(fiber.HeaderRetryAfter, "60")
 		return answer{}, errPrinting
 	}
 	single := n == 1 && as != "zip"
@@ -57,11 +73,12 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 		if as == "html" || as == "zip" {
 			kind = poster.KindPDF
 		}
-		c.Attachment(name + ".zip")
-		h.archive(c, sheet, kind, posters)
-		return answer{}, nil
+		return answer{}, h.stream(c, "application/zip", name+".zip", func(ctx context.Context, w io.Writer) error {
+			defer turn.Unlock()
+			return poster.Archive(w, sheet, kind, posters(ctx))
+		})
 	}
-	defer h.printing.Unlock()
+	defer turn.Unlock()
 	doors := make([]poster.Door, 0, n)
 	for d, err := range posters(c.ctx) {
 		if err != nil {
@@ -91,6 +108,41 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 	}
 	c.Set(fiber.HeaderContentType, kind)
 	return answer{}, c.Send(b.Bytes())
+}
+
+// printRun is what the posters of a division come to.
+type printRun struct {
+	Division venue.Division      `json:"division,omitempty"`
+	Place    string              `json:"division_name,omitempty"`
+	Doors    int                 `json:"doors"`
+	Most     int                 `json:"most"` // in one file: more are to be asked for by smaller divisions
+	Seconds  map[poster.Kind]int `json:"seconds"`
+}
+
+// Over tells whether they are too many for one file.
+func (p printRun) Over() bool { return p.Doors > p.Most }
+
+// Minutes is about how long they take as a kind, rounded up.
+func (p printRun) Minutes(kind poster.Kind) int { return (p.Seconds[kind] + 59) / 60 }
+
+func (h *Handler) printRun(c *call) (answer, error) {
+	out := printRun{Most: postersMost, Seconds: map[poster.Kind]int{}}
+	if c.Query("division") == "" {
+		return answer{page: "posters", data: out}, nil
+	}
+	d, err := venue.ParseDivision(c.Query("division"))
+	if err != nil {
+		return answer{}, err
+	}
+	places, _, err := h.Office.DoorsIn(c.ctx, c.by.Scope(), d, postersMost+1)
+	if err != nil {
+		return answer{}, err
+	}
+	out.Division, out.Place, out.Doors = d, h.Divisions.FullName(d), len(places)
+	for kind, takes := range posterTakes {
+		out.Seconds[kind] = int((takes*time.Duration(out.Doors) + time.Second - 1) / time.Second)
+	}
+	return answer{page: "posters", data: out}, nil
 }
 
 const pngPixels = 20 // a module
@@ -138,24 +190,4 @@ func (h *Handler) printed(ctx context.Context, places []checkin.Place) iter.Seq2
 			}
 		}
 	}
-}
-
-// archive streams a ZIP: nothing of it is kept. One that was cut short has no
-// directory, and does not open.
-func (h *Handler) archive(c *call, sheet poster.Sheet, kind poster.Kind, posters func(context.Context) iter.Seq2[poster.Door, error]) {
-	ctx, cancel := web.Deadline(c.Ctx, exportWithin)
-	body, w := io.Pipe()
-	out := unhurried{w, c.Context().Conn(), h.Machine}
-	go func() {
-		defer h.printing.Unlock()
-		defer cancel()
-		defer func() { // outside the handler nobody else survives a panic
-			if recover() != nil {
-				w.CloseWithError(errors.New("printing panicked"))
-			}
-		}()
-		w.CloseWithError(poster.Archive(out, sheet, kind, posters(ctx)))
-	}()
-	c.Set(fiber.HeaderContentType, "application/zip")
-	c.Context().SetBodyStream(body, -1)
 }

@@ -3,10 +3,21 @@ package console
 import (
 	"archive/zip"
 	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/poster"
+	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/venue"
 )
 
 func TestPostersOfWhatIsInScope(t *testing.T) {
@@ -45,8 +56,133 @@ func TestPostersOfWhatIsInScope(t *testing.T) {
 	if err != nil || len(z.File) != 3 {
 		t.Errorf("the archive of a town: %v, %d files, want two doors and a list", err, len(z.File))
 	}
-	d.h.printing.Lock()
-	if got := d.call("GET", "/console/posters?unit=unit-a", unit, ""); got.status != 429 {
-		t.Errorf("while others print: %d", got.status)
+	d.h.printer.many.Lock()
+	if got := d.call("GET", "/console/posters?unit=unit-a", unit, ""); got.status != 200 {
+		t.Errorf("one, while others print many: %d", got.status)
 	}
+	if got := d.call("GET", "/console/posters?division=410482001&as=zip", town, ""); got.status != 429 || got.header.Get("Retry-After") == "" || !strings.Contains(got.body, errPrinting.Message) {
+		t.Errorf("many, while others print many: %d %s", got.status, got.body)
+	}
+}
+
+// crowd gives a division n doors.
+func (d *desk) crowd(division venue.Division, n int) {
+	d.t.Helper()
+	for i := 0; i < n; {
+		in := store.Registered{Since: d.civil.Now()}
+		for ; i < n && len(in.Doors) < 1000; i++ {
+			code := fmt.Sprintf("Q%015d", i)
+			v := venue.Venue{ID: venue.VenueID("v" + code), Unit: "unit-a", Name: fmt.Sprintf("%c%c商行%d", 0x4E00+i%8000, 0x5000+i%5000, i), Address: "文昌路" + strconv.Itoa(i) + "号", Division: division, Status: venue.StatusActive}
+			in.Venues = append(in.Venues, v)
+			in.Doors = append(in.Doors, venue.Door{Code: venue.Code(code), Venue: v.ID, Unit: v.Unit, Name: "正门", Status: venue.StatusActive})
+		}
+		if err := d.registry.Put(d.t.Context(), in); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+// TestPostersOfADivisionAreOneFile takes the posters of a town, and of a city with
+// VENUECODE_LONG, as they are taken: over a connection, piece by piece.
+func TestPostersOfADivisionAreOneFile(t *testing.T) {
+	n := map[string]int{"zip": 60, "svg": 300, "png": 100}
+	if os.Getenv("VENUECODE_LONG") != "" {
+		n = map[string]int{"zip": postersMost, "svg": postersMost, "png": postersMost}
+	}
+	for as, n := range n {
+		t.Run(as, func(t *testing.T) {
+			d := newDesk(t, access.RoleTownship)
+			d.crowd("410482001003", n)
+			token, address := d.login("township"), d.serve()
+			const division = "division=410482001003"
+			told := decode[struct {
+				Doors   int
+				Seconds map[string]int
+			}](t, d.call("GET", "/console/posters?"+division, token, ""), 200)
+			if told.Doors != n || told.Seconds["pdf"] < n/100 {
+				t.Errorf("the page announces %+v", told)
+			}
+			path := filepath.Join(t.TempDir(), "posters.zip")
+			file, err := os.Create(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+			before, began := resident(t), time.Now()
+			response := d.take(address+"/console/posters?as="+as+"&"+division, token)
+			if got := d.call("GET", "/console/posters?as=zip&"+division, token, ""); n == postersMost && (got.status != 429 || !strings.Contains(got.body, errPrinting.Message)) {
+				t.Errorf("meanwhile: %d %.100q", got.status, got.body)
+			}
+			size, err := io.Copy(file, response.Body)
+			if err != nil || response.StatusCode != 200 {
+				t.Fatalf("%d, %d bytes: %v", response.StatusCode, size, err)
+			}
+			t.Logf("%d posters: %s, %d MB of file, %d MB of memory and %d before", n, time.Since(began).Round(10*time.Millisecond), size>>20, resident(t), before)
+			z, err := zip.OpenReader(path)
+			if err != nil || len(z.File) != n+1 {
+				t.Fatalf("%v", err)
+			}
+			z.Close()
+			if resident(t) > before+150 {
+				t.Errorf("%d MB more memory", resident(t)-before)
+			}
+			if strings.Contains(d.log.String(), "download") {
+				t.Errorf("the log speaks of a file that came whole: %s", d.log)
+			}
+		})
+	}
+}
+
+// resident is the greatest resident size of the process since it was cleared, in
+// MB.
+func resident(t *testing.T) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skip(err) // no such system
+	}
+	n, err := strconv.Atoi(string(regexp.MustCompile(`VmHWM:\s+(\d+)`).FindSubmatch(b)[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n >> 10
+}
+
+// TestAnArchiveCutShortDoesNotOpen: what came of it opens nowhere, and the
+// next who asks finds the printer free.
+func TestAnArchiveCutShortDoesNotOpen(t *testing.T) {
+	d := newDesk(t, access.RoleTownship)
+	d.crowd("410482001003", 200)
+	token, address := d.login("township"), d.serve()
+	codes := d.h.OldCodes
+	d.h.OldCodes = lost{"Q000000000000150"}
+	const path = "/console/posters?as=svg&division=410482001003"
+	response := d.take(address+path, token)
+	b, err := io.ReadAll(response.Body)
+	if response.StatusCode != 200 || err == nil {
+		t.Errorf("%d, read to its end", response.StatusCode)
+	}
+	if _, err := zip.NewReader(bytes.NewReader(b), int64(len(b))); err == nil {
+		t.Error("half an archive opens")
+	}
+	d.logged(`"msg":"download cut short","route":"/console/posters","error":"unavailable"`)
+	d.h.OldCodes = lost{"Q000000000000000"}
+	if got := d.call("GET", path, token, ""); got.status != 503 {
+		t.Errorf("one that fails at once: %d %.100q", got.status, got.body)
+	}
+	d.h.OldCodes = codes
+	if got := d.call("GET", path, token, ""); got.status != 200 {
+		t.Errorf("afterwards: %d %s", got.status, got.body)
+	}
+}
+
+// lost are old codes of which one can not be read.
+type lost struct{ door venue.Code }
+
+func (l lost) Payload(_ context.Context, door venue.Code) (string, error) {
+	if door == l.door {
+		return "", venue.ErrUnavailable
+	}
+	return "", nil
 }

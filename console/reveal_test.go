@@ -123,7 +123,7 @@ func (d *desk) wantNowhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found := canary.NewFinder(map[string]string{"name": hisName, "id": hisID, "phone": hisPhone}).Find(slices.Concat(d.log.Bytes(), rows)); len(found) > 0 {
+	if found := canary.NewFinder(map[string]string{"name": hisName, "id": hisID, "phone": hisPhone}).Find(slices.Concat([]byte(d.log.String()), rows)); len(found) > 0 {
 		t.Errorf("the log or the audit holds %v", found)
 	}
 }

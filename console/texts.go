@@ -32,7 +32,7 @@ var (
 	errNoDoors  = &web.Error{Status: fiber.StatusConflict, Code: "no_doors", Message: "没有在用的场所码可以打印"}
 	errNoBlanks = &web.Error{Status: fiber.StatusConflict, Code: "no_blanks", Message: "这一批空白码已全部启用"}
 	errChoose   = &web.Error{Status: fiber.StatusConflict, Code: "ambiguous", Message: "可能是以下单位或场所，请选择"}
-	errPrinting = &web.Error{Status: fiber.StatusTooManyRequests, Code: "printing_busy", Message: "正在为其他人制作码牌，请稍候再试"}
+	errPrinting = &web.Error{Status: fiber.StatusTooManyRequests, Code: "printing_busy", Message: "正在为其他人制作多张码牌，请过几分钟再试；单张码牌可以照常打印"}
 )
 
 // rules has a sentence for each rule that can stand against an act which the
@@ -185,8 +185,8 @@ var words = map[string]string{
 	"coverage.rows": "区划和行业", "coverage.hint": "一个主体无论有几个出入口只计一次；至少一个在用且已确认张贴的场所码，才计为已张贴。",
 	"coverage.missing": "缺码名单", "coverage.deadline": "限期核查", "coverage.trend": "趋势", "coverage.regulators": "行业主管部门", "coverage.draft": "通报草稿", "coverage.silent": "静默场所码", "coverage.subjects": "应设主体名录",
 	"coverage.all": "全部", "coverage.nosector": "未填行业", "division": "区划", "sector": "行业", "class": "类别", "gap": "缺项", "subject.name": "名称", "download": "下载表格",
-	"deadline.at": "限期", "deadline.hint": "须在该时刻之前完成，该时刻当时完成的不算。含下属单位。", "deadline.units": "单位", "deadline.without": "限期前未申领", "deadline.unposted": "限期前已申领、未确认张贴",
-	"deadline.coded": "申领时间", "deadline.posted": "张贴确认", "deadline.first": "只列出前", "deadline.below": "本单位及下属单位",
+	"deadline.at": "限期", "deadline.hint": "须在该时刻之前完成，该时刻当时完成的不算。含下属单位。", "deadline.units": "单位", "deadline.without_code": "限期前未申领", "deadline.unposted": "限期前已申领、未确认张贴",
+	"deadline.coded": "申领时间", "deadline.posted": "张贴确认", "list.here": "本页", "deadline.below": "本单位及下属单位",
 	"trend.days": "天数", "trend.hint": "每日 23:55 留存；缺少的日期当时没有留存。当天为目前的数。",
 	"regulators.hint": "依据通知的监管分工。一个主体可能有多个主管部门（如建筑工地），各行之和可能大于合计。属地责任始终适用。", "regulators.nobody": "通知未明确主管部门（由属地负责）", "regulators.unnamed": "其中的类型或行业",
 	"silent.hint": "在用且已启用满所选天数、期间没有任何扫码记录的场所码。", "silent.days": "天数", "silent.looked": "本页核查出入口",
@@ -212,6 +212,8 @@ var words = map[string]string{
 	"bind.unit.what": "绑定后代表单位上报每日扫码次数。", "bind.venue.what": "绑定后，场所有人扫出红码时收到告警。", "managers": "接收红码告警的负责人", "managers.account": "账号", "managers.since": "绑定时间", "managers.remove": "解除",
 	"contacts": "联系人", "contacts.hint": "只供审核和联系使用，查看已记入审计。", "contacts.masked": "姓名和手机号已隐去部分内容。", "contacts.applicant": "申请人", "contacts.manager": "管理人员",
 	"close.unit": "注销单位", "close.unit.hint": "全部场所和码同时注销，永久失效；不再要求上报；下级单位转到上一级；统一社会信用代码可以重新登记。不能恢复。",
+	"posters.hint": "下载为一个 ZIP 压缩包，边制作边传送，请等下载完成再打开；没有下载完整的压缩包打不开，请重新下载。同一时间只为一人制作多张码牌。",
+	"posters.over": "一次最多", "posters.over.do": "张，请按乡镇、街道分别下载。", "posters.as": "文件", "posters.count": "张数", "posters.minutes": "约需（分钟）", "posters.pdf": "每个出入口一个 PDF", "posters.svg": "每个出入口一个 SVG（印刷厂用）",
 	"reveal.id": "证件号码", "reveal.phone": "手机号", "reveal.until": "显示至", "reveal.once": "仅显示这一次，到时自动返回列表",
 }
 
@@ -221,7 +223,7 @@ var invalidWords = map[string]string{
 	"state": "状态", "id": "编号", "code": "场所码", "doors": "出入口名称",
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
 	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "actor": "操作人", "object": "对象", "after": "分页位置", "before": "分页位置", "day": "日期", "key": "密钥", "totp": "动态码",
-	"class": "类别", "gap": "缺项", "at": "限期", "file": "文件",
+	"class": "类别", "gap": "缺项", "at": "限期", "list": "名单", "file": "文件",
 	"through": "销毁截止日期", "confirm": "平台域名或区划代码", "custodian": "公钥指纹", "days": "保管天数", "subject": "内容", "reason": "事由", "page": "页码", "case": "案件编号",
 }
 
@@ -247,16 +249,44 @@ func invalidSentence(e *venue.Invalid) string {
 	return field + reason
 }
 
-// The sheet of those that lack a posted code.
+// Lists as workbooks. Each title says of when it is and, if that is known before
+// its last row, how many there are.
 const (
-	missingSheetName = "缺码名单"
-	missingTitle     = "%s “场所码”缺码名单（截至 %s，共 %d 家）"
-	wholeScope       = "本辖区"
+	missingTitle    = "%s “场所码”缺码名单（截至 %s，共 %d 家）"
+	deadlineTitle   = "%s%s（限期 %s，截至 %s，共 %d 家）"
+	silentTitle     = "%s连续 %d 天没有扫码记录的“场所码”（截至 %s）"
+	incompleteTitle = "待补全的旧码场所（截至 %s）"
+	wholeScope      = "本辖区"
 )
 
-var missingColumns = []sheet.Column{
-	{Heading: "名称", Width: 36}, {Heading: "统一社会信用代码", Width: 22}, {Heading: "地址", Width: 40}, {Heading: "所属区划", Width: 14}, {Heading: "区划名称", Width: 28},
-	{Heading: "行业", Width: 16}, {Heading: "缺项", Width: 18}, {Heading: "单位名称", Width: 36},
+var (
+	missingList = list{"missing", "缺码名单", []sheet.Column{
+		{Heading: "名称", Width: 36}, {Heading: "统一社会信用代码", Width: 22}, {Heading: "地址", Width: 40}, {Heading: "所属区划", Width: 14}, {Heading: "区划名称", Width: 28},
+		{Heading: "行业", Width: 16}, {Heading: "缺项", Width: 18}, {Heading: "单位名称", Width: 36},
+	}}
+	deadlineLists = map[string]list{
+		listWithout:  {"deadline-" + listWithout, words["deadline."+listWithout], deadlineColumns},
+		listUnposted: {"deadline-" + listUnposted, words["deadline."+listUnposted], deadlineColumns},
+	}
+	deadlineColumns = []sheet.Column{
+		{Heading: "单位名称", Width: 36}, {Heading: "统一社会信用代码", Width: 22}, {Heading: "所属区划", Width: 14}, {Heading: "区划名称", Width: 28}, {Heading: "行业", Width: 16},
+		{Heading: "申领时间", Width: 18}, {Heading: "张贴确认", Width: 18},
+	}
+	silentList = list{"silent", "静默场所码", []sheet.Column{
+		{Heading: "单位名称", Width: 36}, {Heading: "场所名称", Width: 36}, {Heading: "出入口", Width: 16}, {Heading: "场所码", Width: 22}, {Heading: "状态"},
+		{Heading: "所属区划", Width: 14}, {Heading: "区划名称", Width: 28}, {Heading: "地址", Width: 40},
+	}}
+	incompleteVenues = list{"incomplete", "待补全", []sheet.Column{
+		{Heading: "场所名称", Width: 36}, {Heading: "单位名称", Width: 36}, {Heading: "所属区划", Width: 14}, {Heading: "区划名称", Width: 28}, {Heading: "地址", Width: 40}, {Heading: "类型", Width: 16},
+	}}
+)
+
+// minuteOf is an instant as lists have it, "" for none.
+func minuteOf(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(venue.Zone).Format("2006-01-02 15:04")
 }
 
 // lowest is how many divisions a notice names.
@@ -264,10 +294,7 @@ const lowest = 5
 
 // coverageNotice words a notice on low coverage. Each figure is two numbers.
 func coverageNotice(q question, s registry.Summary, divisions []coverageRow) string {
-	of := cmp.Or(q.Place, string(q.Division), wholeScope)
-	if q.Sector != "" {
-		of += q.Sector + "行业"
-	}
+	of := q.about()
 	var b strings.Builder
 	fmt.Fprintf(&b, "【草稿】关于%s“场所码”应设尽设情况的通报\n\n", of)
 	fmt.Fprintf(&b, "截至%s，%s", time.Time(q.AsOf).In(venue.Zone).Format("2006年1月2日15时04分"), of)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -207,6 +208,34 @@ func (h *Handler) incomplete(c *call) (answer, error) {
 		out.Next = venues[len(venues)-1].ID
 	}
 	return answer{page: "incomplete", data: out}, nil
+}
+
+// incompleteSheet is the whole list.
+func (h *Handler) incompleteSheet(c *call) (answer, error) {
+	return answer{}, h.workbook(c, incompleteVenues, func(ctx context.Context, begin beginning) error {
+		var row func(...string) error
+		for after, more := venue.VenueID(""), true; more; {
+			var venues []venue.Venue
+			var err error
+			if venues, more, err = h.Office.Incomplete(ctx, c.by.Scope(), after, unitsPage); err == nil && row == nil {
+				row, err = begin(fmt.Sprintf(incompleteTitle, minuteOf(h.Clock.Now())))
+			}
+			for _, v := range venues {
+				after = v.ID
+				unit := ""
+				if u, err := h.Office.Unit(ctx, c.by.Scope(), v.Unit); err == nil {
+					unit = u.Name
+				}
+				if err == nil {
+					err = row(v.Name, unit, string(v.Division), h.Divisions.FullName(v.Division), v.Address, v.Type)
+				}
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // mendPage is the form by which a venue is mended, or what it lacks filled in.

@@ -389,21 +389,30 @@ type MissingSubject struct {
 // Missing lists them, in the order of registry.Picture.Missing and with its
 // paging, and says how many there are in all. ErrOutOfScope like Summary.
 func (c *Coverage) Missing(ctx context.Context, scope venue.Scope, f registry.Filter, gap registry.Gap, after registry.Gapped, limit int) (list []MissingSubject, total int, asOf AsOf, err error) {
-	total, asOf, err = c.EachMissing(ctx, scope, f, gap, after, limit, func(_ int, _ AsOf, m MissingSubject) error {
+	err = c.EachMissing(ctx, scope, f, gap, after, limit, func(n int, at AsOf) error {
+		total, asOf = n, at
+		return nil
+	}, func(m MissingSubject) error {
 		list = append(list, m)
 		return nil
 	})
 	return list, total, asOf, err
 }
 
-// EachMissing is Missing for a list of any length: they are yielded one by one.
-func (c *Coverage) EachMissing(ctx context.Context, scope venue.Scope, f registry.Filter, gap registry.Gap, after registry.Gapped, limit int, yield func(total int, asOf AsOf, m MissingSubject) error) (total int, asOf AsOf, err error) {
+// EachMissing is Missing for a list of any length: begin is told how many there
+// are in all and as of when, then they are yielded one by one.
+func (c *Coverage) EachMissing(ctx context.Context, scope venue.Scope, f registry.Filter, gap registry.Gap, after registry.Gapped, limit int, begin func(total int, asOf AsOf) error, yield func(MissingSubject) error) error {
 	if !scope.Admits(f.Division, f.Sector) {
-		return 0, asOf, ErrOutOfScope
+		return ErrOutOfScope
 	}
 	var all []registry.Gapped
-	if asOf, err = c.ask(ctx, func(p *registry.Picture) { all, total = p.Missing(scope, f, gap, after, limit) }); err != nil {
-		return 0, asOf, err
+	var total int
+	asOf, err := c.ask(ctx, func(p *registry.Picture) { all, total = p.Missing(scope, f, gap, after, limit) })
+	if err == nil {
+		err = begin(total, asOf)
+	}
+	if err != nil {
+		return err
 	}
 	units := remember(c.registry.units)
 	for some := range slices.Chunk(all, inAPiece) {
@@ -418,23 +427,23 @@ func (c *Coverage) EachMissing(ctx context.Context, scope venue.Scope, f registr
 			})
 		}
 		if err := g.Wait(); err != nil {
-			return 0, asOf, fmt.Errorf("read subjects: %w", err)
+			return fmt.Errorf("read subjects: %w", err)
 		}
 		for i, m := range some {
 			out := MissingSubject{Gapped: m, Subject: subjects[i]}
 			u, err := units(ctx, string(m.Unit))
 			if err != nil {
-				return 0, asOf, fmt.Errorf("read the unit of a subject: %w", err)
+				return fmt.Errorf("read the unit of a subject: %w", err)
 			}
 			if scope.Covers(u) {
 				out.UnitName = u.Name
 			}
-			if err := yield(total, asOf, out); err != nil {
-				return 0, asOf, err
+			if err := yield(out); err != nil {
+				return err
 			}
 		}
 	}
-	return total, asOf, nil
+	return nil
 }
 
 // Deadline is what was not done before an announced instant; see

@@ -67,7 +67,7 @@ const maxQuestion = sheet.MaxSize*4/3 + 64<<10
 
 // line is what travels back: progress, then an answer or an error.
 type line struct {
-	Progress *progress           `json:"progress,omitempty"`
+	Progress *progress       `json:"progress,omitempty"`
 	Answer   json.RawMessage `json:"answer,omitempty"`
 	Error    string          `json:"error,omitempty"`
 }

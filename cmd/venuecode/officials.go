@@ -42,7 +42,7 @@ func (a *app) officialsDoor() (*console.Handler, error) {
 	return &console.Handler{
 		Access: officials, Trail: a.trail, Proof: proof{a.trail, a}, Keys: officeKeys{a.vault, a}, Machine: machine,
 		Office: a.register.Show(office), Coverage: a.coverage, Regulators: registry.NewRegulators(configs.Regulators()), Boards: a.reports, Incomplete: a.incomplete, Clock: a.clock,
-		Divisions: a.config.Divisions, Division: venue.Division(a.config.Division), Applying: a.applying, ChatCodes: a.bindCodes, OldCodes: a.registry, Postings: a.register, Paper: a.paper(), Insecure: a.config.Test,
+		Divisions: a.config.Divisions, Division: venue.Division(a.config.Division), Applying: a.applying, ChatCodes: a.bindCodes, OldCodes: a.registry, Postings: a.register, Paper: a.paper(), Log: a.log, Insecure: a.config.Test,
 	}, nil
 }
 

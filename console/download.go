@@ -1,0 +1,117 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/sheet"
+	"github.com/venuecode/venuecode/venue"
+)
+
+// What a file that is taken away may need, more than any other answer.
+const (
+	downloadWithin = 30 * time.Minute // to be made: posters of a city take ten
+	pieceWithin    = 15 * time.Second // to take a piece of it
+)
+
+var errDownload = errors.New("making the file panicked")
+
+// stream answers with a file as write makes it: nothing of it is kept. An error
+// before its first byte is answered like any other; after that the answer breaks
+// off, so that nobody takes it for the whole, and the log says why.
+func (h *Handler) stream(c *call, kind, file string, write func(ctx context.Context, w io.Writer) error) error {
+	ctx, cancel := web.Deadline(c.Ctx, downloadWithin)
+	body, pipe := io.Pipe()
+	out := &unhurried{to: pipe, conn: c.Context().Conn(), machine: h.Machine, begun: make(chan struct{})}
+	ended, route := make(chan error, 1), c.Route().Path
+	go func() {
+		defer cancel()
+		err := errDownload
+		defer func() {
+			_ = recover() // outside the handler nobody else survives it
+			select {
+			case <-out.begun:
+				h.endOf(route, pipe, err)
+			default:
+				ended <- err
+			}
+		}()
+		err = write(ctx, out)
+	}()
+	select {
+	case <-out.begun:
+	case err := <-ended:
+		return err
+	}
+	c.Set(fiber.HeaderContentType, kind)
+	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+file+`"`)
+	c.Context().SetBodyStream(body, -1)
+	return nil
+}
+
+// endOf ends a file that has begun. The server would write an error that is told
+// to it in a form of its own.
+func (h *Handler) endOf(route string, pipe *io.PipeWriter, err error) {
+	switch {
+	case err == nil:
+		_ = pipe.Close()
+		return
+	case errors.Is(err, io.ErrClosedPipe): // nobody reads it any more
+		h.Log.Info("download given up", "route", route)
+	default:
+		h.Log.Error("download cut short", "route", route, "error", err)
+	}
+	_ = pipe.CloseWithError(io.ErrUnexpectedEOF)
+}
+
+// unhurried gives whoever reads time for each piece; the server's own deadline
+// is for a whole answer.
+type unhurried struct {
+	to      io.Writer
+	conn    net.Conn
+	machine venue.Clock
+	once    sync.Once
+	begun   chan struct{} // closed by the first piece
+}
+
+func (u *unhurried) Write(piece []byte) (int, error) {
+	if err := u.conn.SetWriteDeadline(u.machine.Now().Add(pieceWithin)); err != nil {
+		return 0, err
+	}
+	u.once.Do(func() { close(u.begun) })
+	return u.to.Write(piece)
+}
+
+// list is one that can be taken away as a workbook.
+type list struct {
+	file, name string // of the workbook, and of its sheet
+	columns    []sheet.Column
+}
+
+// beginning begins a workbook with a title, and gives what adds a row to it.
+type beginning func(title string) (row func(texts ...string) error, err error)
+
+const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+// workbook answers with a list, whole: fill begins it and adds its rows. The last
+// line says how many they are.
+func (h *Handler) workbook(c *call, l list, fill func(ctx context.Context, begin beginning) error) error {
+	return h.stream(c, xlsxType, l.file+".xlsx", func(ctx context.Context, out io.Writer) error {
+		var w *sheet.Writer
+		err := fill(ctx, func(title string) (row func(...string) error, err error) {
+			w, err = sheet.NewWriter(out, l.name, l.columns, title)
+			return w.Write, err
+		})
+		if err != nil {
+			return err
+		}
+		return w.Close()
+	})
+}
