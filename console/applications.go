@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/intake"
@@ -212,14 +211,9 @@ func (l *lines) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// form is what was filled in, with its texts composed.
+// form is what was filled in.
 func (f formSent) form() registry.Form {
 	f.Form.Doors = f.Doors
-	b, err := f.Reveal()
-	if err == nil {
-		err = json.Unmarshal(norm.NFC.Bytes(b), &f.Form)
-	}
-	_ = err // it came as JSON
 	return f.Form
 }
 

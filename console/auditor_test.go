@@ -171,7 +171,7 @@ func TestWhoTakesNoMoreOfAFileKeepsNobodyWaiting(t *testing.T) {
 	for _, leaves := range []bool{true, false} {
 		d.log.lines.Reset()
 		if !leaves { // a piece may take a moment only
-			d.machine.ms.Store(time.Now().Add(300*time.Millisecond - pieceWithin).UnixMilli())
+			d.h.Machine = wall{pieceWithin - 300*time.Millisecond}
 		}
 		response := d.take(address+path, token)
 		if response.StatusCode != 200 {

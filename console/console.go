@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
@@ -337,7 +338,7 @@ func (h *Handler) setCookie(c *call, token string) {
 }
 
 // read fills q from JSON, or from a form's fields by their JSON names; a list's
-// field may be repeated.
+// field may be repeated. Texts are composed (NFC), as package venue expects names.
 func (c *call) read(q any) error {
 	body := c.Body()
 	if !sentJSON(c.Ctx) {
@@ -356,7 +357,7 @@ func (c *call) read(q any) error {
 			return err
 		}
 	}
-	if json.Unmarshal(body, q) != nil {
+	if json.Unmarshal(norm.NFC.Bytes(body), q) != nil {
 		return errJSON
 	}
 	return nil

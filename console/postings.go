@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/venuecode/venuecode/photo"
 	"github.com/venuecode/venuecode/venue"
@@ -51,7 +52,7 @@ func (h *Handler) posted(c *call) (answer, error) {
 	}
 	q := registry.Posting{Door: code, Venue: p.Venue.ID, By: c.by.User()}
 	if strings.HasPrefix(c.Get(fiber.HeaderContentType), fiber.MIMEMultipartForm) {
-		q.Finding, q.Remark = registry.Finding(c.FormValue("finding")), c.FormValue("remark")
+		q.Finding, q.Remark = registry.Finding(c.FormValue("finding")), norm.NFC.String(c.FormValue("remark"))
 		file, _ := c.FormFile("photo")
 		q.Photo, err = photo.Sent(file)
 	} else {
@@ -63,6 +64,9 @@ func (h *Handler) posted(c *call) (answer, error) {
 		q.Finding, q.Remark = body.Finding, body.Remark
 	}
 	if err != nil {
+		return answer{}, err
+	}
+	if q.Remark, err = venue.ParseTitle("remark", q.Remark, 0, 200); err != nil { // before it is in the audit
 		return answer{}, err
 	}
 	if q.Finding == "" {

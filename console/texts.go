@@ -228,7 +228,7 @@ var invalidWords = map[string]string{
 }
 
 var reasonWords = map[string]string{
-	"required": "不能为空", "character": "含有不可见字符", "check": "校验不通过，请核对",
+	"required": "不能为空", "character": "含有不可见字符", "mixed": "在一个词里混用了形似的外文字母", "check": "校验不通过，请核对",
 	"missing": "不能为空", "length": "长度不符合要求", "shape": "格式不正确", "unknown": "不存在", "reserved": "为系统保留",
 	"unused": "与所选角色不符", "common": "过于常见", "reused": "近期使用过", "repeat": "两次输入不一致", "private": "含有疑似证件号码或手机号",
 	"too_late": "晚于可提前销毁的最晚日期", "range": "不在允许的范围内", "differs": "与本平台不符",

@@ -47,7 +47,7 @@ func SubjectRows(s *sheet.Sheet) iter.Seq2[store.SubjectRow, error] {
 				if errors.As(err, &lost) {
 					out.Faults = append(out.Faults, lost)
 				}
-				return text
+				return compose(text)
 			}
 			out.Form = registry.SubjectForm{
 				Name: get("name"), USCC: get("uscc"), Address: get("address"), Division: get("division"), Sector: get("sector"),

@@ -70,6 +70,7 @@ var sentences = map[string]string{
 	"shape":                 "格式不正确。",
 	"length":                "字数不符合要求。",
 	"character":             "含有不可见字符或控制字符，请删除后重新填写。",
+	"mixed":                 "一个词里混用了形似的外文字母，请用同一种文字重新填写。",
 	"check":                 "校验位不正确，请核对。",
 	"date":                  "号码中的日期不存在。",
 	"sequence":              "请填写 18 位证件号码。",

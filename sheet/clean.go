@@ -44,13 +44,13 @@ func runs(s string) bool {
 }
 
 // clean drops what can not be seen and what XML has no way to write: controls
-// but tab and line ends, marks of direction, tags, zero-width characters.
+// but tab and line ends, marks of direction, tags, zero-width characters, fillers.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' || r == '\n' || r == '\r' {
 			return r
 		}
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Noncharacter_Code_Point) {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point) {
 			return -1
 		}
 		return r // strings.Map makes U+FFFD of broken UTF-8

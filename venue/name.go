@@ -76,7 +76,8 @@ func dotParts(s string) string {
 
 // ParseTitle reads the public name of a unit, venue or door, or an address:
 // full-width ASCII folded, trimmed, least to most characters. field names it in
-// the *Invalid. Reasons: "character" (as in ParsePersonName), "length".
+// the *Invalid. Reasons: "character" (as in ParsePersonName), "length", "mixed" (a
+// word of letters that only look as if they belonged together).
 func ParseTitle(field, s string, least, most int) (string, error) {
 	s = strings.TrimSpace(Fold(s))
 	if !legible(s) {
@@ -84,6 +85,9 @@ func ParseTitle(field, s string, least, most int) (string, error) {
 	}
 	if n := utf8.RuneCountInString(s); n < least || n > most {
 		return "", &Invalid{Field: field, Reason: "length"}
+	}
+	if mixed(s) {
+		return "", &Invalid{Field: field, Reason: "mixed"}
 	}
 	return s, nil
 }

@@ -72,6 +72,11 @@ func TestParseTitle(t *testing.T) {
 		{"tag", "东门\U000e0041", "", "character"},
 		{"zero-width", "东\u200b门", "", "character"},
 		{"not UTF-8", "\xb6\xab\xc3\xc5", "", "character"},
+		{"look-alikes", "\u0410TM一厅", "", "mixed"},
+		{"look-alikes behind", "Apple\u03bf店", "", "mixed"},
+		{"words of two scripts", "Wi-Fi \u0410\u0422\u041c", "Wi-Fi \u0410\u0422\u041c", ""},
+		{"letters beside Chinese ones", "A座东\u03b2门", "A座东\u03b2门", ""},
+		{"radicals", "\u2f08民\u2f24\u2f46\u2fd5", "人民大无龠", ""},
 	} {
 		got, err := ParseTitle("door", c.in, 2, 10)
 		wantInvalid(t, c.name, err, "door", c.reason)

@@ -257,14 +257,14 @@ const (
 var fieldNames = map[string]string{
 	"name": "姓名", "id_number": "证件号码", "id_type": "证件类型", "phone": "手机号", "phone_code": "手机号授权",
 	"consent": "同意告知书", "code": "场所码", "login_code": "登录凭证", "request_id": "请求编号", "app": "应用",
-	"direction": "进出方向", "presence": "到场方式", "companions": "同行人", "link": "场所码链接", "reason": "理由", "id": "编号", "remark": "备注", "finding": "情况", "before": "分页位置", "after": "分页位置", "limit": "每页条数",
+	"direction": "进出方向", "presence": "到场方式", "companions": "同行人", "link": "场所码链接", "reason": "理由", "id": "编号", "doors": "出入口名称", "remark": "备注", "finding": "情况", "before": "分页位置", "after": "分页位置", "limit": "每页条数",
 }
 
 var reasonWords = map[string]string{
 	"required": "不能为空", "check": "校验不通过，请核对", "date": "中的日期不正确", "future": "中的日期不正确",
 	"length": "长度不符合要求", "too_many": "人数超过上限", "twice": "重复填写", "self": "不能填写本人",
 	"proof": "未经平台验证", "expired": "已过期，请重新获取", "sequence": "：请提供18位证件号码",
-	"character": "含有不能使用的字符", "host": "不是本平台的链接",
+	"character": "含有不能使用的字符", "mixed": "在一个词里混用了形似的外文字母", "host": "不是本平台的链接",
 }
 
 // fieldSentences are those that say more about one field.
