@@ -71,7 +71,7 @@ func (s *Sheet) openCSV(r io.ReaderAt, size int64) (count int, err error) {
 // of a sheet would be: a blank line is one, a line break in a cell is not.
 // strict refuses what did not decode.
 func records(text io.Reader, strict bool, tell func(row int, fields []string) (more bool, err error)) error {
-	lines := csv.NewReader(text)
+	lines := csv.NewReader(&guard{text: text, row: 1})
 	lines.FieldsPerRecord, lines.ReuseRecord = -1, true
 	row, end := 0, 0 // of the record before; end is the last of its lines
 	for {
@@ -94,6 +94,45 @@ func records(text io.Reader, strict bool, tell func(row int, fields []string) (m
 			return err
 		}
 	}
+}
+
+// maxLine is the bytes of a row, which is read as a whole before any of its cells
+// can be looked at.
+const maxLine = 1 << 20
+
+// guard ends the reading where a row would fill the memory.
+type guard struct {
+	text              io.Reader
+	row, size, commas int
+	quoted            bool
+}
+
+func (g *guard) Read(p []byte) (int, error) {
+	n, err := g.text.Read(p)
+	for _, c := range p[:n] {
+		g.size++
+		switch {
+		case c == '"':
+			g.quoted = !g.quoted
+		case g.quoted:
+		case c == '\n':
+			g.row, g.size, g.commas = g.row+1, 0, 0
+		case c == ',':
+			g.commas++
+		}
+		switch {
+		case g.row > lastRow:
+			return 0, &Refusal{Reason: ReasonRows, Limit: MaxRows}
+		case g.commas >= lastColumn:
+			return 0, &Refusal{Reason: ReasonColumns, Limit: maxColumns}
+		case g.size <= maxLine:
+		case g.quoted:
+			return 0, &Refusal{Reason: ReasonQuotes, Row: g.row}
+		default:
+			return 0, &Refusal{Reason: ReasonCell, Limit: maxCell, Row: g.row}
+		}
+	}
+	return n, err
 }
 
 // forcedText is how other systems keep a sheet from making a number of a text.

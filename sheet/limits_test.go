@@ -121,6 +121,36 @@ func TestBombsAreRefusedAtOnceAndWithoutMemory(t *testing.T) {
 			return zipOf(t, parts{sheet1: repeated(`<worksheet><sheetData>`+head, `<a>`, 8<<20, ""), media: junk(1 << 20)})
 		}, sheet.ReasonDamaged},
 		"a directory of many": {func() []byte { return crowd(t, 200_000) }, sheet.ReasonDamaged},
+		"ten million rows of nothing": {func() []byte {
+			return zipOf(t, parts{sheet1: repeated(`<worksheet><sheetData>`+head, `<row/>`, 10<<20, `</sheetData></worksheet>`), media: junk(1 << 20)})
+		}, sheet.ReasonDamaged},
+		"cells of nothing": {func() []byte {
+			return zipOf(t, parts{sheet1: repeated(`<worksheet><sheetData>`+head+`<row>`, `<c/>`, 10<<20, `</row></sheetData></worksheet>`), media: junk(1 << 20)})
+		}, sheet.ReasonDamaged},
+		"a forged extent": {func() []byte {
+			return zipOf(t, parts{sheet1: repeated(`<worksheet><dimension ref="A1:C2"/><sheetData>`+head, `<row r="9"><c r="A9"><v>1</v></c></row>`, sheet.MaxRows+100, `</sheetData></worksheet>`), media: junk(1 << 20)})
+		}, sheet.ReasonRows},
+		"a thousand sheets": {func() []byte { return sheets(t, 1000, 240<<10) }, sheet.ReasonEmpty},
+		"an archive in it":  {func() []byte { return zipped("a.xlsx", string(crowd(t, 100))) }, sheet.ReasonFormat},
+		"entities of entities": {func() []byte {
+			return zipOf(t, parts{sheet1: repeated(`<!DOCTYPE w [<!ENTITY a "`+strings.Repeat("x", 50_000)+`">]><worksheet><sheetData>`+head+`<row><c t="str"><v>`, `&a;`, 1<<20, `</v></c></row></sheetData></worksheet>`), media: junk(1 << 20)})
+		}, sheet.ReasonDamaged},
+		"one entity, often": {func() []byte {
+			return zipOf(t, parts{sheet1: repeated(`<worksheet><sheetData>`+head+`<row><c t="str"><v>`, `&a;`, 4<<20, `</v></c></row></sheetData></worksheet>`), media: junk(1 << 20)})
+		}, sheet.ReasonDamaged},
+		"more texts than anybody writes": {func() []byte {
+			return zipOf(t, parts{"xl/sharedStrings.xml": repeated("<sst>", "<si><t>abcdefghijklmnopqrstuvwxyz0</t></si>", 1_900_000, "</sst>"), sheet1: filled(1), media: junk(1 << 20)})
+		}, sheet.ReasonSize},
+		"a long text among them": {func() []byte {
+			return zipOf(t, parts{"xl/sharedStrings.xml": repeated("<sst><si><t>", "x", 45<<20, "</t></si></sst>"), sheet1: filled(1), media: junk(1 << 20)})
+		}, sheet.ReasonDamaged},
+		"styles without end": {func() []byte {
+			return zipOf(t, parts{"xl/styles.xml": repeated("<styleSheet><cellXfs>", "<xf/>", 8<<20, "</cellXfs></styleSheet>"), sheet1: filled(1), media: junk(1 << 20)})
+		}, sheet.ReasonSize},
+		"a line of text":      {func() []byte { return []byte("信用代码,场所名称\n" + strings.Repeat("x", 31<<20)) }, sheet.ReasonCell},
+		"a line of commas":    {func() []byte { return []byte("信用代码,场所名称\n" + strings.Repeat(",", 31<<20) + "x") }, sheet.ReasonColumns},
+		"a mark never closed": {func() []byte { return []byte("信用代码,场所名称\n\"" + strings.Repeat("x\n", 15<<20)) }, sheet.ReasonQuotes},
+		"blank lines":         {func() []byte { return []byte(strings.Repeat("\n", 31<<20)) }, sheet.ReasonRows},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := c.make()
@@ -143,6 +173,41 @@ func TestBombsAreRefusedAtOnceAndWithoutMemory(t *testing.T) {
 		})
 	}
 	refused(t, make([]byte, sheet.MaxSize+1), sheet.ReasonSize)
+}
+
+// sheets is a workbook of n sheets with size blanks in each.
+func sheets(t testing.TB, n, size int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	add := func(name, text string) {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = io.WriteString(w, text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var list, relations strings.Builder
+	blanks := `<worksheet><sheetData>` + strings.Repeat(" ", size) + `</sheetData></worksheet>`
+	for i := range n {
+		fmt.Fprintf(&list, `<sheet name="s%d" r:id="s%[1]d"/>`, i)
+		fmt.Fprintf(&relations, `<Relationship Id="s%d" Type="x/worksheet" Target="worksheets/%[1]d.xml"/>`, i)
+		add(fmt.Sprintf("xl/worksheets/%d.xml", i), blanks)
+	}
+	add("_rels/.rels", `<Relationships><Relationship Id="w" Type="x/officeDocument" Target="xl/workbook.xml"/></Relationships>`)
+	add("xl/workbook.xml", `<workbook><sheets>`+list.String()+`</sheets></workbook>`)
+	add("xl/_rels/workbook.xml.rels", `<Relationships>`+relations.String()+`</Relationships>`)
+	w, err := z.Create("xl/media/image1.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	junk(3 << 20)(w)
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // saying is an archive with a part that says it has size bytes.

@@ -246,14 +246,31 @@ func (b *book) readStrings() error {
 	})
 }
 
-// flood counts shared strings in bytes that go by, roughly and at once; reading
-// them counts exactly.
-type flood int
+// flood counts shared strings and their text in bytes that go by, roughly and at
+// once; reading them counts exactly.
+type flood struct {
+	strings, text int
+	inTag         bool
+}
 
 var errFlood = refuse(ReasonSize)
 
 func (f *flood) Write(p []byte) (int, error) {
-	if *f += flood(bytes.Count(p, []byte("<si>")) + bytes.Count(p, []byte("<si/>"))); *f > maxStrings {
+	f.strings += bytes.Count(p, []byte("<si>")) + bytes.Count(p, []byte("<si/>"))
+	for rest, edge := p, 0; edge >= 0; rest = rest[edge+1:] {
+		if f.inTag {
+			edge = bytes.IndexByte(rest, '>')
+		} else if edge = bytes.IndexByte(rest, '<'); edge < 0 {
+			f.text += len(rest)
+		} else {
+			f.text += edge
+		}
+		if edge < 0 {
+			break
+		}
+		f.inTag = !f.inTag
+	}
+	if f.strings > maxStrings || f.text > maxTexts {
 		return 0, errFlood
 	}
 	return len(p), nil
