@@ -57,6 +57,7 @@ type desk struct {
 	civil, machine *clock
 	officials      map[string]official
 	registry       *store.Registry
+	engine         store.Engine
 	copies         store.Collection[store.EscrowRow]
 	secrets        []string // that must be nowhere
 	incomplete     time.Time
@@ -168,10 +169,10 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	doors, reporting := store.NewRegistry(engine, d.machine), store.NewReporting(engine, v)
 	settle(t, engine, doors, reporting)
 	register := store.NewRegister(engine, doors, v, d.civil)
-	d.registry = doors
 	shelve(t, register)
 	codes := store.NewBindCodes(engine, doors, v.Blind, rand.Reader, d.civil)
 	codes.Register = register
+	d.registry, d.engine = doors, engine
 	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d.h = &Handler{Log: log, Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Disposal: d.disposal(signer), Machine: d.machine,
 		Office: register.Show(store.NewOffice(engine, doors)), Clock: d.civil,

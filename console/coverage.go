@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -288,7 +287,7 @@ func (d deadline) Lists() (shown []deadlineList) {
 
 // judged reads what is asked of a deadline, and judges; without an instant, by the
 // end of today.
-func (h *Handler) judged(c *call) (out deadline, d registry.Deadline, err error) {
+func (h *Handler) judged(c *call, after registry.Gapped, limit int) (out deadline, d registry.Deadline, err error) {
 	q, f, err := h.filter(c)
 	if err != nil {
 		return out, d, err
@@ -304,7 +303,7 @@ func (h *Handler) judged(c *call) (out deadline, d registry.Deadline, err error)
 	if out.List != "" && out.List != listWithout && out.List != listUnposted {
 		return out, d, &venue.Invalid{Field: "list", Reason: "unknown"}
 	}
-	d, asOf, err := h.Coverage.Deadline(c.ctx, c.by.Scope(), f, out.Unit, at)
+	d, asOf, err := h.Coverage.Deadline(c.ctx, c.by.Scope(), f, out.Unit, at, after, limit)
 	out.of(asOf)
 	out.Units = d.Units
 	return out, d, filled(err)
@@ -316,26 +315,22 @@ func (h *Handler) deadline(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	out, d, err := h.judged(c)
+	out, d, err := h.judged(c, after, deadlinePage+1) // one more tells that there is one
 	if err != nil {
 		return answer{}, err
 	}
 	if out.List == "" && after.ID != "" {
 		return answer{}, &venue.Invalid{Field: "list", Reason: "missing"}
 	}
-	list := func(kind string, units []registry.Holding) deadlineList {
-		l := deadlineList{Kind: kind, Total: len(units), Rows: []deadlineRow{}}
+	list := func(kind string, late registry.Late) deadlineList {
+		l := deadlineList{Kind: kind, Total: late.Total, Rows: []deadlineRow{}}
 		if out.List != "" && out.List != kind {
 			return l
 		}
-		i := sort.Search(len(units), func(i int) bool {
-			return cmp.Or(cmp.Compare(units[i].Division, after.Division), cmp.Compare(string(units[i].ID), after.ID)) > 0
-		})
-		units = units[i:]
-		for _, u := range units[:min(len(units), deadlinePage)] {
+		for _, u := range late.Units[:min(len(late.Units), deadlinePage)] {
 			l.Rows = append(l.Rows, deadlineRow{named{u.ID, u.Name}, u.Division, h.Divisions.FullName(u.Division), instant(u.Coded), instant(u.Posted)})
 		}
-		if len(units) > deadlinePage {
+		if len(late.Units) > deadlinePage {
 			last := l.Rows[deadlinePage-1]
 			l.Next = pageBehind(last.Division, string(last.ID))
 		}
@@ -350,17 +345,17 @@ func (h *Handler) deadlineSheet(c *call) (answer, error) {
 	if c.Query("list") == "" {
 		return answer{}, &venue.Invalid{Field: "list", Reason: "missing"}
 	}
-	out, d, err := h.judged(c)
+	out, d, err := h.judged(c, registry.Gapped{}, 0)
 	if err != nil {
 		return answer{}, err
 	}
-	l, units := deadlineLists[out.List], d.WithoutAny
+	l, late := deadlineLists[out.List], d.WithoutAny
 	if out.List == listUnposted {
-		units = d.Unposted
+		late = d.Unposted
 	}
 	return answer{}, h.workbook(c, l, func(_ context.Context, begin beginning) error {
-		row, err := begin(fmt.Sprintf(deadlineTitle, out.about(), l.name, minuteOf(time.Time(out.At)), minuteOf(time.Time(out.AsOf)), len(units)))
-		for _, u := range units {
+		row, err := begin(fmt.Sprintf(deadlineTitle, out.about(), l.name, minuteOf(time.Time(out.At)), minuteOf(time.Time(out.AsOf)), late.Total))
+		for _, u := range late.Units {
 			if err == nil {
 				err = row(u.Name, string(u.USCC), string(u.Division), h.Divisions.FullName(u.Division), strings.Join(u.Sectors, "、"), minuteOf(u.Coded), minuteOf(u.Posted))
 			}
@@ -397,6 +392,7 @@ func (h *Handler) trend(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	q.Class, f.Category = 0, 0 // days are kept without
 	n, err := count(c, "days", 30, trendDays)
 	if err != nil {
 		return answer{}, err

@@ -56,6 +56,15 @@ func TestPostersOfWhatIsInScope(t *testing.T) {
 	if err != nil || len(z.File) != 3 {
 		t.Errorf("the archive of a town: %v, %d files, want two doors and a list", err, len(z.File))
 	}
+	page := d.browse("GET", "/console/posters?division=410482001", town, nil)
+	for _, want := range []string{`<td class="n">2</td><td class="n">1</td>`, "/console/posters?division=410482001&amp;sheet=A5&amp;as=zip", words["posters.hint"]} {
+		if page.status != 200 || !strings.Contains(page.body, want) {
+			t.Errorf("the page of a division: %d, lacks %s", page.status, want)
+		}
+	}
+	if got := d.call("GET", "/console/posters?division=410482002", town, ""); got.status != 404 {
+		t.Errorf("how many another town has: %d", got.status)
+	}
 	d.h.printer.many.Lock()
 	if got := d.call("GET", "/console/posters?unit=unit-a", unit, ""); got.status != 200 {
 		t.Errorf("one, while others print many: %d", got.status)

@@ -3,6 +3,7 @@ package poster
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -71,6 +72,35 @@ func TestACodeSaysItsLink(t *testing.T) {
 		}
 		if got, err := read(img); got != link {
 			t.Errorf("%s is read as %q, %v", link, got, err)
+		}
+	}
+}
+
+// TestALinkHasLevelHAsLongAsItFits asks the independent decoder for the level:
+// decision 0023 promises H up to 58 bytes, a host of 31.
+func TestALinkHasLevelHAsLongAsItFits(t *testing.T) {
+	level := func(link string) string {
+		bitmap, err := gozxing.NewBinaryBitmapFromImage(drawn(mustEncode(t, link), 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
+		if err != nil || result.GetText() != link {
+			t.Fatalf("%s is not read: %v", link, err)
+		}
+		return fmt.Sprint(result.GetResultMetadata()[gozxing.ResultMetadataType_ERROR_CORRECTION_LEVEL])
+	}
+	code := venue.Code("7K3M9QX2ABCDEFGH")
+	for host, want := range map[string]string{
+		"code.example.gov.cn": "H", "csm.qinghe.gov.cn": "H", "changsuoma.pds.henan.gov.cn": "H", strings.Repeat("x", 28) + ".cn": "H", strings.Repeat("x", 44) + ".cn": "Q",
+	} {
+		if got := level(code.Link(host)); got != want {
+			t.Errorf("%s: level %s, want %s", host, got, want)
+		}
+	}
+	for _, link := range links(t) {
+		if n := len(link); n <= 58 && level(link) != "H" || n > 64 && level(link) != "Q" {
+			t.Errorf("%d bytes: level %s", n, level(link))
 		}
 	}
 }

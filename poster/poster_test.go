@@ -219,6 +219,11 @@ func TestWhateverTheNameTheCodeIsRead(t *testing.T) {
 			if got, err := codeOf(rects); got != d.Link {
 				t.Errorf("%s: the PDF is read as %q, %v", name, got, err)
 			}
+			for i, one := range strings.SplitAfter(page.String(), "</svg>")[:2] {
+				if got, err := codeOf(rectsOf(t, svgRun, one)); got != d.Link {
+					t.Errorf("%s: poster %d of the page is read as %q, %v", name, i+1, got, err)
+				}
+			}
 			if strings.Count(page.String(), "<svg ") != 2 || strings.Count(page.String(), "</svg>") != 2 || strings.Contains(page.String(), "<script") {
 				t.Errorf("%s: the page is not two posters", name)
 			}

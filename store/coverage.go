@@ -448,7 +448,7 @@ func (c *Coverage) EachMissing(ctx context.Context, scope venue.Scope, f registr
 
 // Deadline is what was not done before an announced instant; see
 // registry.Picture.Deadline. ErrOutOfScope like Summary, and for a root.
-func (c *Coverage) Deadline(ctx context.Context, scope venue.Scope, f registry.Filter, root venue.UnitID, at time.Time) (d registry.Deadline, asOf AsOf, err error) {
+func (c *Coverage) Deadline(ctx context.Context, scope venue.Scope, f registry.Filter, root venue.UnitID, at time.Time, after registry.Gapped, limit int) (d registry.Deadline, asOf AsOf, err error) {
 	if !scope.Admits(f.Division, f.Sector) {
 		return d, asOf, ErrOutOfScope
 	}
@@ -457,7 +457,7 @@ func (c *Coverage) Deadline(ctx context.Context, scope venue.Scope, f registry.F
 			return d, asOf, err
 		}
 	}
-	asOf, err = c.ask(ctx, func(p *registry.Picture) { d = p.Deadline(scope, f, root, at) })
+	asOf, err = c.ask(ctx, func(p *registry.Picture) { d = p.Deadline(scope, f, root, at, after, limit) })
 	return d, asOf, err
 }
 

@@ -265,7 +265,7 @@ func TestALookReadsWhateverAChangeReaches(t *testing.T) {
 		var sums [2]registry.Summary
 		for i, c := range []*store.Coverage{kept, open()} {
 			var err error
-			if got[i], _, err = c.Deadline(t.Context(), county, registry.Filter{}, "", b.clock.Now()); err == nil {
+			if got[i], _, err = c.Deadline(t.Context(), county, registry.Filter{}, "", b.clock.Now(), registry.Gapped{}, 0); err == nil {
 				sums[i], _, err = c.Summary(t.Context(), county, registry.Filter{})
 			}
 			if err != nil {
@@ -312,7 +312,7 @@ func TestALookReadsWhateverAChangeReaches(t *testing.T) {
 		}
 		looks(step.what)
 	}
-	d, _, err := kept.Deadline(t.Context(), county, registry.Filter{}, "", b.clock.Now())
+	d, _, err := kept.Deadline(t.Context(), county, registry.Filter{}, "", b.clock.Now(), registry.Gapped{}, 0)
 	if err != nil || d.Units != 3 {
 		t.Errorf("%d units are asked for, want the three that are left: %v", d.Units, err)
 	}
@@ -347,7 +347,7 @@ func TestCoverageIsAskedWithinAScope(t *testing.T) {
 			return err
 		},
 		"deadline": func(s venue.Scope, f registry.Filter) error {
-			_, _, err := c.coverage.Deadline(ctx, s, f, "", noon)
+			_, _, err := c.coverage.Deadline(ctx, s, f, "", noon, registry.Gapped{}, 0)
 			return err
 		},
 		"trend": func(s venue.Scope, f registry.Filter) error { _, err := c.coverage.Trend(ctx, s, f, 0, 0); return err },

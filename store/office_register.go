@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/checkin"
 	"github.com/venuecode/venuecode/venue/registry"
@@ -279,25 +281,50 @@ func (o *Office) DoorsIn(ctx context.Context, scope venue.Scope, d venue.Divisio
 		return nil, false, ErrOutOfScope
 	}
 	from, to := d.Range()
-	for _, status := range []venue.Status{venue.StatusActive, venue.StatusIncomplete} {
-		for row, err := range o.registry.venues.Find(ctx, Query{Index: "status", Equal: []any{string(status)}, From: from, To: to}) {
-			if err != nil {
-				return nil, false, err
-			}
-			doors, err := values(o.registry.doors.All(ctx, Query{Index: "name", Equal: []any{row.ID}}))
-			if err != nil {
-				return nil, false, err
-			}
-			for _, door := range doors {
-				switch {
-				case !door.Status.Scannable():
-				case len(places) == limit:
-					return places, true, nil
-				default:
-					places = append(places, checkin.Place{Door: door, Venue: row.Value})
+	var some []venue.Venue
+	add := func() error { // the doors of some
+		doors := make([][]venue.Door, len(some))
+		g, within := errgroup.WithContext(ctx)
+		g.SetLimit(together)
+		for i, v := range some {
+			g.Go(func() (err error) {
+				doors[i], err = values(o.registry.doors.All(within, Query{Index: "name", Equal: []any{string(v.ID)}}))
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		for i, v := range some {
+			for _, door := range doors[i] {
+				if door.Status.Scannable() {
+					places = append(places, checkin.Place{Door: door, Venue: v})
 				}
 			}
 		}
+		some = some[:0]
+		return nil
+	}
+	for _, status := range []venue.Status{venue.StatusActive, venue.StatusIncomplete} {
+		for row, err := range o.registry.venues.Find(ctx, Query{Index: "status", Equal: []any{string(status)}, From: from, To: to}) {
+			if err == nil {
+				if some = append(some, row.Value); len(some) == inAPiece {
+					err = add()
+				}
+			}
+			if err != nil {
+				return nil, false, err
+			}
+			if len(places) > limit {
+				return places[:limit], true, nil
+			}
+		}
+	}
+	if err := add(); err != nil {
+		return nil, false, err
+	}
+	if len(places) > limit {
+		return places[:limit], true, nil
 	}
 	return places, false, nil
 }

@@ -583,8 +583,8 @@ func TestNoCodeIsLostWhereverTheProcessEnds(t *testing.T) {
 
 		look.advance(time.Minute)
 		city := venue.NewScope(venue.ScopeTerritory, []venue.Division{"419981"}, nil, "")
-		known, _, err := kept.Deadline(ctx, city, registry.Filter{}, "", look.Now())
-		anew, _, otherErr := coverage().Deadline(ctx, city, registry.Filter{}, "", look.Now())
+		known, _, err := kept.Deadline(ctx, city, registry.Filter{}, "", look.Now(), registry.Gapped{}, 0)
+		anew, _, otherErr := coverage().Deadline(ctx, city, registry.Filter{}, "", look.Now(), registry.Gapped{}, 0)
 		if err := errors.Join(err, otherErr); err != nil || !reflect.DeepEqual(known, anew) {
 			t.Fatalf("coverage was kept up as\n%+v\nand is\n%+v, %v", known, anew, err)
 		}

@@ -431,16 +431,43 @@ func (p *Picture) Missing(scope venue.Scope, f Filter, gap Gap, after Gapped, li
 
 // Deadline is what was not done before an announced instant.
 type Deadline struct {
-	Units      int       // in the question
-	WithoutAny []Holding // no code, or only since then
-	Unposted   []Holding // a code, and not confirmed as posted before then
+	Units      int  // in the question
+	WithoutAny Late // no code, or only since then
+	Unposted   Late // a code, and not confirmed as posted before then
 }
 
-// Deadline judges the units in scope, by division and id: whether they have a
-// code, and had it before the instant, and likewise whether it was confirmed as
-// posted. At the instant itself is late. With a root only that unit and those
-// below it are asked for.
-func (p *Picture) Deadline(scope venue.Scope, f Filter, root venue.UnitID, at time.Time) Deadline {
+// Late are units that have not done something, by division and id.
+type Late struct {
+	Total int
+	Units []Holding // those of them that were asked for
+}
+
+// add counts h, and lists it if it is one of the first limit behind after; a limit
+// of 0 is none.
+func (l *Late) add(h *Holding, after Gapped, limit int) {
+	l.Total++
+	at := Gapped{ID: string(h.ID), Division: h.Division}
+	switch {
+	case at.compare(after) <= 0:
+	case limit == 0:
+		l.Units = append(l.Units, *h)
+	case len(l.Units) == limit && l.Units[limit-1].compare(at) < 0:
+	default:
+		i, _ := slices.BinarySearchFunc(l.Units, at, Holding.compare)
+		l.Units = slices.Insert(l.Units, i, *h)
+		l.Units = l.Units[:min(len(l.Units), limit)]
+	}
+}
+
+func (h Holding) compare(to Gapped) int {
+	return Gapped{ID: string(h.ID), Division: h.Division}.compare(to)
+}
+
+// Deadline judges the units in scope: whether they have a code, and had it before
+// the instant, and likewise whether it was confirmed as posted. At the instant
+// itself is late. With a root only that unit and those below it are asked for. Lists
+// begin behind after and have limit units at most, as in Missing.
+func (p *Picture) Deadline(scope venue.Scope, f Filter, root venue.UnitID, at time.Time, after Gapped, limit int) Deadline {
 	var d Deadline
 	before := func(t time.Time) bool { return !t.IsZero() && t.Before(at) }
 	for i := range p.units {
@@ -452,15 +479,15 @@ func (p *Picture) Deadline(scope venue.Scope, f Filter, root venue.UnitID, at ti
 		d.Units++
 		switch {
 		case !before(h.Coded):
-			d.WithoutAny = append(d.WithoutAny, *h)
+			d.WithoutAny.add(h, after, limit)
 		case !before(h.Posted):
-			d.Unposted = append(d.Unposted, *h)
+			d.Unposted.add(h, after, limit)
 		}
 	}
-	for _, list := range [][]Holding{d.WithoutAny, d.Unposted} {
-		slices.SortFunc(list, func(a, b Holding) int {
-			return cmp.Or(strings.Compare(string(a.Division), string(b.Division)), strings.Compare(string(a.ID), string(b.ID)))
-		})
+	if limit == 0 {
+		for _, l := range []Late{d.WithoutAny, d.Unposted} {
+			slices.SortFunc(l.Units, func(a, b Holding) int { return a.compare(Gapped{ID: string(b.ID), Division: b.Division}) })
+		}
 	}
 	return d
 }

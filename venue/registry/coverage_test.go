@@ -132,6 +132,29 @@ func TestCoverageIsExactAndItsPartsAddUp(t *testing.T) {
 							t.Fatalf("seed %d, step %d, scope %d, %+v: %s add up to %+v, not %+v", seed, step, i, f, what, sum, want)
 						}
 					}
+					// Each part is what is asked for alone.
+					parts := map[Filter]Coverage{}
+					for _, d := range got.Divisions {
+						// Above other rows one is what lies there and no deeper.
+						if !slices.ContainsFunc(got.Divisions, func(o CoverageRow) bool { return o != d && d.Division.Contains(o.Division) }) {
+							parts[Filter{d.Division, f.Sector, f.Category}] = d.Coverage
+						}
+					}
+					for _, sector := range got.Sectors {
+						if sector.Sector != "" {
+							parts[Filter{f.Division, sector.Sector, f.Category}] = sector.Coverage
+						}
+					}
+					for class, c := range got.Classes {
+						if class > 0 && (f.Category == 0 || int(f.Category) == class) {
+							parts[Filter{f.Division, f.Sector, venue.Category(class)}] = c
+						}
+					}
+					for part, got := range parts {
+						if want := w.coverage(scope, part, on); got != want || got.Have > got.Must {
+							t.Fatalf("seed %d, step %d, scope %d, %+v: the part %+v is %+v, alone %+v", seed, step, i, f, part, got, want)
+						}
+					}
 					lack := 0
 					for _, n := range got.Lack {
 						lack += n
@@ -275,13 +298,30 @@ func TestTheDeadlineIsStrictAndReachesBelow(t *testing.T) {
 		}
 		return s
 	}
-	d := p.Deadline(everywhere, Filter{}, "", at)
-	if got := fmt.Sprint(d.Units, names(d.WithoutAny), names(d.Unposted)); got != "6 [circle late never] [exactly unposted]" {
+	d := p.Deadline(everywhere, Filter{}, "", at, Gapped{}, 0)
+	if got := fmt.Sprint(d.Units, names(d.WithoutAny.Units), names(d.Unposted.Units)); got != "6 [circle late never] [exactly unposted]" {
 		t.Errorf("all: %s", got)
 	}
-	d = p.Deadline(everywhere, Filter{}, "bureau", at)
-	if got := fmt.Sprint(d.Units, names(d.WithoutAny), names(d.Unposted)); got != "3 [never] [exactly]" {
+	d = p.Deadline(everywhere, Filter{}, "bureau", at, Gapped{}, 0)
+	if got := fmt.Sprint(d.Units, names(d.WithoutAny.Units), names(d.Unposted.Units)); got != "3 [never] [exactly]" {
 		t.Errorf("below the bureau: %s", got)
+	}
+	for limit := 1; limit <= 3; limit++ {
+		var read []string
+		for after := (Gapped{}); ; {
+			page := p.Deadline(everywhere, Filter{}, "", at, after, limit).WithoutAny
+			if page.Total != 3 || len(page.Units) > limit {
+				t.Fatalf("a page of %d has %d of %d", limit, len(page.Units), page.Total)
+			}
+			if len(page.Units) == 0 {
+				break
+			}
+			last := page.Units[len(page.Units)-1]
+			read, after = append(read, names(page.Units)...), Gapped{ID: string(last.ID), Division: last.Division}
+		}
+		if got := fmt.Sprint(read); got != "[circle late never]" {
+			t.Errorf("in pages of %d: %s", limit, got)
+		}
 	}
 }
 
