@@ -31,6 +31,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/venuecode/venuecode/access"
+	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/store"
@@ -86,11 +87,13 @@ type Handler struct {
 	OldCodes   OldCodes
 	Postings   registry.Postings
 	Paper      poster.Paper
+	Uploads    *intake.Uploads
 	Log        *slog.Logger // of what an answer can not tell any more
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool
 
+	bodies  bodies
 	walking sync.Mutex // held by the one walk over the trail
 	printer printer
 }
@@ -162,10 +165,15 @@ var table = []route{
 	{fiber.MethodGet, "/console/codes/silent", access.CoverageRead, (*Handler).silent},
 	{fiber.MethodGet, "/console/codes/silent.xlsx", access.CoverageRead, (*Handler).silentSheet},
 	{fiber.MethodGet, "/console/subjects", access.RegisterImport, (*Handler).subjects},
-	{fiber.MethodGet, "/console/subjects/template.xlsx", access.RegisterImport, (*Handler).subjectTemplate},
-	{fiber.MethodPost, "/console/subjects/import", access.RegisterImport, (*Handler).importSubjects},
 	{fiber.MethodPost, "/console/subjects/:id/confirm", access.RegisterImport, (*Handler).confirmSubject},
 	{fiber.MethodPost, "/console/subjects/:id/refuse", access.RegisterImport, (*Handler).refuseSubject},
+	{fiber.MethodGet, "/console/imports", access.RegisterEnter, (*Handler).imports},
+	{fiber.MethodPost, "/console/imports", access.RegisterEnter, (*Handler).sendImport},
+	{fiber.MethodGet, "/console/imports/template/:kind", access.RegisterEnter, (*Handler).importTemplate},
+	{fiber.MethodGet, "/console/imports/:id", access.RegisterEnter, (*Handler).importPage},
+	{fiber.MethodGet, "/console/imports/:id/problems.xlsx", access.RegisterEnter, (*Handler).importProblems},
+	{fiber.MethodPost, "/console/imports/:id/run", access.RegisterEnter, (*Handler).runImport},
+	{fiber.MethodPost, "/console/imports/:id/discard", access.RegisterEnter, (*Handler).discardImport},
 	{fiber.MethodGet, "/console/alarms", access.ContactsRead, (*Handler).alarms},
 	{fiber.MethodPost, "/console/reveals", access.RevealIdentity, (*Handler).reveal},
 	{fiber.MethodGet, "/console/applications", access.UnitsRead, (*Handler).applications},

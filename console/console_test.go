@@ -27,6 +27,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/venuecode/venuecode/access"
+	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/store"
@@ -57,7 +58,10 @@ type desk struct {
 	civil, machine *clock
 	officials      map[string]official
 	registry       *store.Registry
-	engine         store.Engine
+	intake         *intake.Desk
+	uploads        *store.Uploads
+	engine         *cutting
+	cut, kill      func() // end the process that works on uploads; kill waits for it
 	copies         store.Collection[store.EscrowRow]
 	secrets        []string // that must be nowhere
 	incomplete     time.Time
@@ -140,11 +144,12 @@ func (t toTrail) Record(ctx context.Context, e access.Event) error {
 
 func newDesk(t *testing.T, roles ...access.Role) *desk {
 	t.Helper()
-	engine, err := embedded.Open(embedded.Options{Dir: t.TempDir(), Schemas: store.Schemas})
+	memory, err := embedded.Open(embedded.Options{Dir: t.TempDir(), Schemas: store.Schemas})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { engine.Close() })
+	t.Cleanup(func() { memory.Close() })
+	engine := &cutting{Engine: memory}
 	keys := t.TempDir()
 	v, err := vault.Open(keys, rand.Reader)
 	if err != nil {
@@ -154,7 +159,7 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{t: t, log: &journal{}, civil: &clock{}, machine: &clock{}, officials: map[string]official{}}
+	d := &desk{t: t, engine: engine, log: &journal{}, civil: &clock{}, machine: &clock{}, officials: map[string]official{}}
 	d.civil.ms.Store(time.Date(2022, 5, 18, 9, 0, 0, 0, venue.Zone).UnixMilli())
 	d.machine.ms.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 	if d.trail, err = audit.Open(t.Context(), audit.Options{Docs: engine, Signer: signer, Clock: d.civil, Random: rand.Reader}); err != nil {
@@ -172,7 +177,7 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	shelve(t, register)
 	codes := store.NewBindCodes(engine, doors, v.Blind, rand.Reader, d.civil)
 	codes.Register = register
-	d.registry, d.engine = doors, engine
+	d.registry = doors
 	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d.h = &Handler{Log: log, Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Disposal: d.disposal(signer), Machine: d.machine,
 		Office: register.Show(store.NewOffice(engine, doors)), Clock: d.civil,
@@ -185,11 +190,15 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 		Incomplete: func() time.Time { return d.incomplete },
 		Boards:     &daily.Service{Policy: daily.DefaultPolicy(), Registry: doors, Counter: reporting, Reports: reporting, Clock: d.civil}}
 	d.h.Identities = &reveal.Service{Office: d.h.Office, Vault: v, Quota: access.NewQuota(engine, 10, d.civil), Trail: d.trail, Clock: d.civil}
-	d.h.Coverage = store.NewCoverage(engine, d.h.Office, store.NewCensus(engine, d.civil), d.civil, d.machine)
+	census := store.NewCensus(engine, d.civil)
+	d.h.Coverage = store.NewCoverage(engine, d.h.Office, census, d.civil, d.machine)
+	d.intake = &intake.Desk{Register: register, Census: census, Division: "410482", Blind: v.Blind, Random: rand.Reader}
+	d.uploads = store.NewUploads(engine, v, d.civil)
+	d.h.Division, d.h.Uploads = "410482", d.clerk(log)
 	d.h.Regulators = registry.NewRegulators([]venue.Regulator{{Name: "教育部门", Types: []string{"教育"}}})
 	enlist(t, engine)
 	redden(t, engine, v)
-	d.app = web.New(web.Options{Name: "test", BodyLimit: 64 << 10, Larger: Larger, Machine: d.machine, Log: log})
+	d.app = web.New(web.Options{Name: "test", BodyLimit: 64 << 10, Larger: d.h.Admit, Machine: d.machine, Log: log})
 	d.h.Routes(d.app)
 	if len(roles) == 0 {
 		roles = access.Roles()

@@ -1,15 +1,9 @@
 package console
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"mime/multipart"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/sheet"
@@ -104,81 +98,5 @@ func TestTheListOfTheMissingIsASheet(t *testing.T) {
 	}
 	if strings.Join(rows, ", ") != "甲分部金丝雀 未找到对应单位, 甲校金丝雀 未找到对应单位" {
 		t.Errorf("%q", rows)
-	}
-}
-
-// upload sends a form with a file.
-func (d *desk) upload(token string, fields map[string]string, name, file string) reply {
-	d.t.Helper()
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
-	for k, v := range fields {
-		_ = w.WriteField(k, v)
-	}
-	part, err := w.CreateFormFile("file", name)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	_, _ = io.WriteString(part, file)
-	_ = w.Close()
-	r := httptest.NewRequest(http.MethodPost, "/console/subjects/import", &b)
-	r.Header.Set("Content-Type", w.FormDataContentType())
-	r.Header.Set("Authorization", "Bearer "+token)
-	resp, err := d.app.Test(r, -1)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
-	return reply{resp.StatusCode, resp.Header, string(body)}
-}
-
-func TestARegisterIsLookedAtBeforeItIsImported(t *testing.T) {
-	d := newDesk(t, access.RoleChecker)
-	token := d.login("checker")
-	const heads = "名称,统一社会信用代码,地址,所属区划,行业,状态,免设原因\n"
-	file := heads + "甲店,,东街1号,410482001,餐饮,存续,\n乙店,,东街2号,410482001,餐饮,注销,\n"
-	at := map[string]string{"division": "410482001"}
-	looked := d.upload(token, at, "a.csv", file)
-	for _, want := range []string{`"rows":2`, `"new":2`, `"gone":2`, `"done":false`, `"mark":"`} {
-		if looked.status != 200 || !strings.Contains(looked.body, want) {
-			t.Fatalf("looked at, without %s: %d %s", want, looked.status, looked.body)
-		}
-	}
-	must := func() (n int) {
-		d.machine.ms.Add(time.Hour.Milliseconds() / 100)
-		var got struct{ Must int }
-		d.fetch("/console/coverage", d.login("checker"), &got)
-		return got.Must
-	}
-	if n := must(); n != 2 {
-		t.Errorf("looking at it changed something: %d must", n)
-	}
-	_, mark, _ := strings.Cut(looked.body, `"mark":"`)
-	mark, _, _ = strings.Cut(mark, `"`)
-	go1 := map[string]string{"division": "410482001", "mark": mark}
-	if got := d.upload(token, go1, "a.csv", heads+"丙店,,东街1号,410482001,餐饮,,\n"); got.status != 409 {
-		t.Errorf("another file: %d %s", got.status, got.body)
-	}
-	if got := d.upload(token, go1, "a.csv", file); got.status != 200 || !strings.Contains(got.body, `"done":true`) {
-		t.Errorf("imported: %d %s", got.status, got.body)
-	}
-	if n := must(); n != 1 {
-		t.Errorf("%d must after the import, want 1", n)
-	}
-	bad := d.upload(token, at, "a.csv", heads+"甲店,9141,东街1号,410482001,餐饮,开心,\n,,,410481,,,\n")
-	for _, want := range []string{`"bad":2`, `{"row":2,"field":"统一社会信用代码","message":"应为 18 位`, `"field":"状态"`, `"row":3,"field":"名称","message":"字数不符合要求。"`} {
-		if !strings.Contains(bad.body, want) {
-			t.Errorf("faults lack %s: %s", want, bad.body)
-		}
-	}
-	if strings.Contains(bad.body, `"mark"`) {
-		t.Error("a file with bad rows may be imported")
-	}
-	if got := d.upload(token, at, "a.html", "<html>"); got.status != 422 || !strings.Contains(got.body, "这个文件实际是网页") {
-		t.Errorf("a page: %d %s", got.status, got.body)
-	}
-	if got := d.upload(token, map[string]string{"division": "410482"}, "a.csv", file); got.status != 404 {
-		t.Errorf("a register of more than the scope: %d %s", got.status, got.body)
 	}
 }

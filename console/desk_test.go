@@ -131,7 +131,7 @@ func TestAManagerIsBoundFromThePageAndRemovedThere(t *testing.T) {
 		t.Fatalf("the page: %d %s", page.status, page.body)
 	}
 	codes := d.h.ChatCodes.(interface {
-		Bind(ctx context.Context, account venue.ChatAccount, code string) (venue.Binding, error)
+		Bind(ctx context.Context, account venue.ChatAccount, code string) (venue.Bound, error)
 	})
 	account := venue.ChatAccount{Channel: venue.ChannelWeComApp, ID: "canary.manager"}
 	if b, err := codes.Bind(t.Context(), account, code.Code); err != nil || b.Unit != "unit-a" {

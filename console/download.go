@@ -50,10 +50,15 @@ func (h *Handler) stream(c *call, kind, file string, write func(ctx context.Cont
 	case err := <-ended:
 		return err
 	}
-	c.Set(fiber.HeaderContentType, kind)
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+file+`"`)
+	attach(c, kind, file)
 	c.Context().SetBodyStream(body, -1)
 	return nil
+}
+
+// attach says what the file is that follows.
+func attach(c *call, kind, file string) {
+	c.Set(fiber.HeaderContentType, kind)
+	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+file+`"`)
 }
 
 // endOf ends a file that has begun. The server would write an error that is told

@@ -92,11 +92,16 @@ var samples = []sample{
 	{"GET /console/codes/silent", "/console/codes/silent?after=UNIT", "", 200, false},
 	{"GET /console/codes/silent.xlsx", "", "", 200, false},
 	{"GET /console/subjects", "", "", 200, lists},
-	{"GET /console/subjects/template.xlsx", "", "", 200, false},
-	{"POST /console/subjects/import", "", `{}`, 422, false},
 	{"POST /console/subjects/:id/confirm", "/console/subjects/UNIT/confirm", `{"unit":"UNIT"}`, 200, false},
 	{"POST /console/subjects/:id/refuse", "/console/subjects/UNIT/refuse", `{"unit":"UNIT"}`, 200, false},
 	{"POST /console/reveals", "", `{}`, 422, false},
+	{"GET /console/imports", "", "", 200, false},
+	{"POST /console/imports", "", `{}`, 422, false},
+	{"GET /console/imports/template/:kind", "/console/imports/template/units", "", 200, false},
+	{"GET /console/imports/:id", "/console/imports/nosuchimport", "", 404, false},
+	{"GET /console/imports/:id/problems.xlsx", "/console/imports/nosuchimport/problems.xlsx", "", 404, false},
+	{"POST /console/imports/:id/run", "/console/imports/nosuchimport/run", `{}`, 404, false},
+	{"POST /console/imports/:id/discard", "/console/imports/nosuchimport/discard", `{}`, 404, false},
 	{"GET /console/applications", "", "", 200, lists},
 	{"GET /console/applications", "/console/applications?state=rejected", "", 200, lists},
 	{"POST /console/applications", "", `{}`, 422, false},
@@ -193,9 +198,9 @@ var objects = map[string]struct{ there, absent []string }{
 	},
 }
 
-// cityless are routes about the platform and not about anything in the city, so
-// that nothing they name has a side.
-var cityless = []string{"/console/accounts/", "/console/changes/", "/console/requests/", "/console/certificates/"}
+// cityless are routes about the platform, or about a file that is its sender's
+// alone, and not about anything in the city, so that nothing they name has a side.
+var cityless = []string{"/console/imports/", "/console/accounts/", "/console/changes/", "/console/requests/", "/console/certificates/"}
 
 // thingOf is what an object belongs to: all others to a unit.
 func thingOf(object string) string {

@@ -11,21 +11,6 @@ import (
 	"github.com/venuecode/venuecode/venue/registry"
 )
 
-// Larger is the limit of a body with a photo or a sheet and the rest of its form,
-// where one is taken; elsewhere 0 (web.Options). A larger sheet, up to
-// sheet.MaxSize, comes by the tool: bodies are held before it is known who sends
-// them.
-func Larger(method, path string) int {
-	switch {
-	case method != fiber.MethodPost:
-	case strings.HasPrefix(path, "/console/doors/") && strings.HasSuffix(path, "/posted"):
-		return photo.MaxBytes + 64<<10
-	case path == "/console/subjects/import":
-		return 4<<20 + 64<<10 // some 50,000 rows
-	}
-	return 0
-}
-
 type postingRow struct {
 	ID      string           `json:"id"`
 	Door    venue.Code       `json:"door"`

@@ -1,15 +1,6 @@
 package console
 
 import (
-	"bytes"
-	"errors"
-	"io"
-
-	"github.com/gofiber/fiber/v2"
-
-	"github.com/venuecode/venuecode/intake"
-	"github.com/venuecode/venuecode/internal/web"
-	"github.com/venuecode/venuecode/sheet"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
@@ -18,7 +9,6 @@ import (
 const (
 	proposalPage = 20 // subjects of a page
 	importsShown = 5
-	faultsShown  = 200
 )
 
 type proposedUnit struct {
@@ -110,93 +100,4 @@ func (h *Handler) decideSubject(c *call, same bool) (answer, error) {
 		return err
 	})
 	return answer{to: "/console/subjects"}, err
-}
-
-type subjectFault struct {
-	Row     int    `json:"row"`
-	Field   string `json:"field"`
-	Message string `json:"message"`
-}
-
-type subjectPlan struct {
-	store.SubjectCounts
-	Errors   []subjectFault `json:"errors"` // the first
-	Done     bool           `json:"done"`
-	Mark     string         `json:"mark,omitempty"` // of what was looked at, for the import
-	Division venue.Division `json:"division"`
-	Place    string         `json:"division_name,omitempty"`
-}
-
-// importSubjects says what the import of a file would change, or, given the mark of
-// what was looked at, does it.
-func (h *Handler) importSubjects(c *call) (answer, error) {
-	body, err := upload(c)
-	if err != nil {
-		return answer{}, err
-	}
-	f := store.SubjectFile{Divisions: h.Divisions, By: c.by.User(), Mark: c.FormValue("mark"), Partial: c.FormValue("partial") != ""}
-	if f.Division, err = venue.ParseDivision(c.FormValue("division")); err != nil {
-		return answer{}, err
-	}
-	s, err := sheet.Open(bytes.NewReader(body), int64(len(body)), intake.Subjects.Layout)
-	if err != nil {
-		return answer{}, refusedSheet(err)
-	}
-	f.Rows = intake.SubjectRows(s)
-	out := subjectPlan{Errors: []subjectFault{}, Division: f.Division, Place: h.Divisions.FullName(f.Division)}
-	var plan *store.SubjectPlan
-	if f.Mark == "" {
-		plan, err = h.Coverage.Plan(c.ctx, c.by.Scope(), f)
-	} else {
-		plan, err = h.Coverage.Import(c.ctx, c.by.Scope(), f, func() error {
-			_, err := h.Trail.Append(c.ctx, audit.Event{Actor: f.By, Action: "subjects.import", Object: audit.Object{Kind: "division", ID: string(f.Division)}})
-			return err
-		})
-		out.Done = err == nil && (plan.Bad == 0 || f.Partial)
-	}
-	if err != nil {
-		return answer{}, refusedSheet(err)
-	}
-	out.SubjectCounts = plan.SubjectCounts
-	if !out.Done && (plan.Bad == 0 || f.Partial) {
-		out.Mark = plan.Mark
-	}
-	for _, fault := range plan.Faults[:min(len(plan.Faults), faultsShown)] {
-		out.Errors = append(out.Errors, subjectFault{fault.Row, intake.Subjects.Heading(fault.Field), intake.Sentence(fault.Invalid)})
-	}
-	return answer{page: "plan", data: out}, nil
-}
-
-// upload is the file of a form.
-func upload(c *call) ([]byte, error) {
-	head, err := c.FormFile("file")
-	if err != nil {
-		return nil, &venue.Invalid{Field: "file", Reason: "missing"}
-	}
-	file, err := head.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return io.ReadAll(file)
-}
-
-// refusedSheet is what a person reads about a file that is refused as a whole.
-func refusedSheet(err error) error {
-	var refusal *sheet.Refusal
-	if errors.As(err, &refusal) {
-		return &web.Error{Status: fiber.StatusUnprocessableEntity, Code: "sheet_refused", Message: sheet.Sentence(refusal)}
-	}
-	return err
-}
-
-// subjectTemplate is an empty sheet of the register.
-func (h *Handler) subjectTemplate(c *call) (answer, error) {
-	var b bytes.Buffer
-	if err := intake.Subjects.Layout.Template(&b); err != nil {
-		return answer{}, err
-	}
-	c.Set(fiber.HeaderContentType, xlsxType)
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="subjects.xlsx"`)
-	return answer{}, c.Send(b.Bytes())
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/venuecode/venuecode/access"
+	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/sheet"
 	"github.com/venuecode/venuecode/vault/audit"
@@ -21,18 +22,20 @@ import (
 
 // Refusals of this door.
 var (
-	errJSON     = &web.Error{Status: fiber.StatusBadRequest, Code: "bad_json", Message: "请求内容无法识别"}
-	errLogin    = &web.Error{Status: fiber.StatusUnauthorized, Code: "login_failed", Message: "用户名、口令或动态码不正确，或账号已锁定"}
-	errSession  = &web.Error{Status: fiber.StatusUnauthorized, Code: "unauthorized", Message: "登录已失效，请重新登录"}
-	errForm     = &web.Error{Status: fiber.StatusBadRequest, Code: "form_stale", Message: "页面已过期，请返回刷新后再提交"}
-	errWalking  = &web.Error{Status: fiber.StatusTooManyRequests, Code: "audit_busy", Message: "正在校验或导出审计记录，请稍候再试"}
-	errFilling  = &web.Error{Status: fiber.StatusServiceUnavailable, Code: "filling", Message: "系统刚启动，正在汇总应设主体和场所码，约需几秒，请稍候刷新"}
-	errPurpose  = &web.Error{Status: fiber.StatusUnprocessableEntity, Code: "purpose_refused", Message: "疫情防控中收集的个人信息仅限用于疫情防控的流行病学调查，任何单位和个人不得用于其他目的（《中华人民共和国个人信息保护法》第六条）"}
-	errQuota    = &web.Error{Status: fiber.StatusTooManyRequests, Code: "quota", Message: "今日可查看身份信息的次数已用完，请明日再办理"}
-	errNoDoors  = &web.Error{Status: fiber.StatusConflict, Code: "no_doors", Message: "没有在用的场所码可以打印"}
-	errNoBlanks = &web.Error{Status: fiber.StatusConflict, Code: "no_blanks", Message: "这一批空白码已全部启用"}
-	errChoose   = &web.Error{Status: fiber.StatusConflict, Code: "ambiguous", Message: "可能是以下单位或场所，请选择"}
-	errPrinting = &web.Error{Status: fiber.StatusTooManyRequests, Code: "printing_busy", Message: "正在为其他人制作多张码牌，请过几分钟再试；单张码牌可以照常打印"}
+	errJSON        = &web.Error{Status: fiber.StatusBadRequest, Code: "bad_json", Message: "请求内容无法识别"}
+	errLogin       = &web.Error{Status: fiber.StatusUnauthorized, Code: "login_failed", Message: "用户名、口令或动态码不正确，或账号已锁定"}
+	errSession     = &web.Error{Status: fiber.StatusUnauthorized, Code: "unauthorized", Message: "登录已失效，请重新登录"}
+	errForm        = &web.Error{Status: fiber.StatusBadRequest, Code: "form_stale", Message: "页面已过期，请返回刷新后再提交"}
+	errWalking     = &web.Error{Status: fiber.StatusTooManyRequests, Code: "audit_busy", Message: "正在校验或导出审计记录，请稍候再试"}
+	errFilling     = &web.Error{Status: fiber.StatusServiceUnavailable, Code: "filling", Message: "系统刚启动，正在汇总应设主体和场所码，约需几秒，请稍候刷新"}
+	errPurpose     = &web.Error{Status: fiber.StatusUnprocessableEntity, Code: "purpose_refused", Message: "疫情防控中收集的个人信息仅限用于疫情防控的流行病学调查，任何单位和个人不得用于其他目的（《中华人民共和国个人信息保护法》第六条）"}
+	errQuota       = &web.Error{Status: fiber.StatusTooManyRequests, Code: "quota", Message: "今日可查看身份信息的次数已用完，请明日再办理"}
+	errNoDoors     = &web.Error{Status: fiber.StatusConflict, Code: "no_doors", Message: "没有在用的场所码可以打印"}
+	errNoBlanks    = &web.Error{Status: fiber.StatusConflict, Code: "no_blanks", Message: "这一批空白码已全部启用"}
+	errChoose      = &web.Error{Status: fiber.StatusConflict, Code: "ambiguous", Message: "可能是以下单位或场所，请选择"}
+	errPrinting    = &web.Error{Status: fiber.StatusTooManyRequests, Code: "printing_busy", Message: "正在为其他人制作多张码牌，请过几分钟再试；单张码牌可以照常打印"}
+	errFilesWait   = &web.Error{Status: fiber.StatusConflict, Code: "files_wait", Message: fmt.Sprintf("您已有 %d 个文件等待核对或导入，请先导入或放弃", intake.MaxWaiting)}
+	errFileDecided = &web.Error{Status: fiber.StatusConflict, Code: "file_decided", Message: "这个文件没有可导入的内容，或者已经导入、放弃、过期，请重新上传"}
 )
 
 // rules has a sentence for each rule that can stand against an act which the
@@ -80,7 +83,7 @@ var permissionNames = map[access.Permission]string{
 	access.KeysRotate: "轮换密钥", access.KeysEscrow: "托管密钥", access.EscrowApprove: "审批密钥托管",
 	access.RequestsDecide: "办理待批事项", access.DisposalRead: "查看数据销毁", access.SystemRead: "查看运行状态", access.SystemOperate: "运行维护",
 	access.UnitsRead: "查看单位", access.UnitsWrite: "维护本单位", access.VenuesWrite: "维护场所和出入口", access.DoorsRead: "查看场所码", access.CodesReview: "审核场所码申请",
-	access.RegisterImport: "导入名录", access.CoverageRead: "查看应设尽设", access.ScansAssist: "代为登记",
+	access.RegisterEnter: "导入单位、场所和原码", access.RegisterImport: "导入名录和名册", access.CoverageRead: "查看应设尽设", access.ScansAssist: "代为登记",
 	access.BoardRead: "查看报送看板", access.ReportsApprove: "审批更正", access.ReportsPaste: "补录群消息", access.LedgerRead: "查看台账",
 	access.NoticesRead: "查看通报", access.NoticesDraft: "起草通报", access.NoticesSign: "签发通报",
 	access.CasesOpen: "提出流调", access.CasesRead: "查看流调申请", access.CasesApprove: "审批流调",
@@ -118,6 +121,9 @@ var names = map[string]map[string]string{
 	"from":        {"console": "管理后台", "miniapp": "小程序", "form": "网页", "import": "导入"},
 	"act": {"enter": "登记", "correct": "更正", "complete": "补全", "add_door": "增加出入口", "activate": "启用空白码", "rename_door": "出入口更名", "suspend": "停用",
 		"resume": "恢复", "close": "注销", "transfer": "转移", "merge": "合并", "prove": "核对证件", "manager": "绑定负责人", "unmanage": "解除负责人", "post": "确认张贴"},
+	"sheet": {"units": "单位", "venues": "场所和出入口", "subjects": "应设主体名录", "legacy": "原系统的码", "roster": "名册"},
+	"upload": {"looking": "正在核对", "ready": "已核对，待导入", "running": "正在导入", "done": "已导入", "discarded": "已放弃", "refused": "不能读取",
+		"failed": "没有完成", "expired": "已过期"},
 	"delivery": {"pending": "待发", "sent": "已发", "dead": "未送达", "dropped": "已取消"},
 }
 
@@ -192,10 +198,15 @@ var words = map[string]string{
 	"silent.hint": "在用且已启用满所选天数、期间没有任何扫码记录的场所码。", "silent.days": "天数", "silent.looked": "本页核查出入口",
 	"draft.hint": "按目前数据生成，不保存、不发送。", "subjects.proposals": "待认领的主体", "subjects.proposals.hint": "按名称和地址相似度提出，由人确认或排除，系统不会自动认领。相似度为相邻两字的重合比例：名称占七成，地址占三成。",
 	"subjects.units": "可能的单位", "subjects.like": "相似", "subjects.like.name": "名称", "subjects.like.address": "地址", "subjects.confirm": "是同一主体", "subjects.refuse": "不是", "subjects.nobody": "没有相似的单位",
-	"subjects.imports": "最近导入", "subjects.import": "导入名录", "subjects.file": "表格文件（.xlsx 或 .csv）", "subjects.division": "名录所属区划", "subjects.check": "核对", "subjects.template": "下载模板",
-	"subjects.import.hint": "先核对，显示新增、变更和不再列出的数量，确认后再导入。该区划内未列出的主体标记为“已不在名录”，不会删除。",
-	"plan.title":           "核对结果", "plan.done": "已导入", "plan.rows": "行数", "plan.ok": "正确", "plan.proof": "代码校验位不符（以名录为准）", "plan.bad": "有误", "plan.new": "新增", "plan.changed": "变更", "plan.same": "未变", "plan.gone": "不再列出",
-	"plan.again": "确认无误后，请再次选择同一文件导入", "plan.go": "导入", "plan.bad.hint": "有错误的行，整个文件没有导入。请修改后重新核对。", "row.number": "行号", "column": "列", "problem": "问题",
+	"subjects.imports": "最近导入", "subjects.import.hint": "名录用表格导入：先核对新增、变更和不再列出的数量，再导入。",
+	"imports": "表格导入", "imports.hint": "先上传核对，看过结果再决定是否导入。已经登记的不会改动，同一文件再次导入不会重复。文件加密保存，导入后立即删除，不导入的一天后删除；不超过 15 MB，可用 .xlsx 或 .csv。", "imports.last": "最近的导入",
+	"import.kind": "内容", "import.division": "所属区划（应设主体名录、原系统的码）", "import.file": "表格文件（.xlsx 或 .csv）", "import.send": "上传核对", "import.templates": "下载空白表格：",
+	"import.rows": "行数", "import.ok": "正确", "import.proof": "需核对证件", "import.bad": "有误", "import.partly": "有误的行未导入", "import.writing": "正在导入", "import.leave": "本页自动刷新。可以离开，稍后从“表格导入”再进来看。",
+	"import.failed": "没有完成。请重新上传同一个文件，已经导入的行不会重复。", "import.again": "核对之后登记情况有变动，没有导入完。以下是重新核对的结果，请再次决定。",
+	"import.run": "导入", "import.good": "只导入正确的行", "import.discard": "放弃", "import.bad.hint": "有误的行不能导入。可以下载下面的表格，改好后只上传这些行；也可以改好原文件后整个重新上传。", "import.bad.subjects": "名录是一个区划的全部主体：请改好原文件后整个重新上传，只上传改好的行会把其余主体当作“不再列出”。只导入正确的行时，不会标记任何主体不再列出。",
+	"import.problems": "下载有误的行和原因（一天内有效）", "import.problems.first": "较多，只含前",
+	"plan.proof": "代码校验位不符（以名录为准）", "plan.new": "新增", "plan.changed": "变更", "plan.same": "未变", "plan.gone": "不再列出",
+	"row.number": "行号", "column": "列", "problem": "问题",
 	"applications": "申领", "application": "场所码申领", "apply": "申领场所码", "apply.new": "新申领", "apply.save": "存为草稿", "apply.send": "提交申请", "apply.faults": "处需要修改，见各项下的提示",
 	"apply.edit": "修改后提交", "proof.needed": "需核对登记证件", "proof.hint": "统一社会信用代码的校验位不符，请核对营业执照、法人证书等登记证件原件。",
 	"approve.seen": "已核对证件，通过", "approve.unseen": "通过（证件待核）", "reject.back": "退回", "applicant.at": "提交时间", "channel": "渠道", "decider": "办理人", "decided": "办理时间", "by.policy": "按政策自动通过",
@@ -217,13 +228,15 @@ var words = map[string]string{
 	"reveal.id": "证件号码", "reveal.phone": "手机号", "reveal.until": "显示至", "reveal.once": "仅显示这一次，到时自动返回列表",
 }
 
+var _ = [1]struct{}{}[maxSheet>>20-15] // the hint names it
+
 var invalidWords = map[string]string{
 	"q": "查找的内容", "count": "张数", "venue": "场所",
 	"photo": "照片", "finding": "情况", "remark": "备注", "sheet": "纸张", "as": "文件类型", "door": "场所码",
 	"state": "状态", "id": "编号", "code": "场所码", "doors": "出入口名称",
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划代码", "division": "区划代码",
 	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "actor": "操作人", "object": "对象", "after": "分页位置", "before": "分页位置", "day": "日期", "key": "密钥", "totp": "动态码",
-	"class": "类别", "gap": "缺项", "at": "限期", "list": "名单", "file": "文件",
+	"class": "类别", "gap": "缺项", "at": "限期", "list": "名单", "file": "文件", "kind": "内容", "partial": "只导入正确的行",
 	"through": "销毁截止日期", "confirm": "平台域名或区划代码", "custodian": "公钥指纹", "days": "保管天数", "subject": "内容", "reason": "事由", "page": "页码", "case": "案件编号",
 }
 

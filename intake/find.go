@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -31,10 +32,11 @@ func (d *Desk) division(ctx context.Context, name string) (venue.Division, error
 	return d.Register.DivisionNamed(ctx, clean(name))
 }
 
-// unitNamed finds the one unit of a name. The reason is why there is none:
-// registry.ReasonUnknown or reasonSeveral.
+// unitNamed finds the one unit of a name within reach. The reason is why there is
+// none: registry.ReasonUnknown or reasonSeveral.
 func (d *Desk) unitNamed(ctx context.Context, name string) (u venue.Unit, reason string, err error) {
 	units, err := d.Register.UnitsNamed(ctx, name)
+	units = slices.DeleteFunc(units, func(u venue.Unit) bool { return !d.reaches(u.Division) })
 	switch {
 	case err != nil:
 		return u, "", err
@@ -44,4 +46,13 @@ func (d *Desk) unitNamed(ctx context.Context, name string) (u venue.Unit, reason
 		return u, reasonSeveral, nil
 	}
 	return units[0], "", nil
+}
+
+// noUnit is the fault of a row whose unit is not registered, or not within reach:
+// who may not write everywhere is not told which.
+func (d *Desk) noUnit() (reason string) {
+	if d.Within != nil {
+		return reasonOutside
+	}
+	return reasonNoUnit
 }

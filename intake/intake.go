@@ -52,9 +52,14 @@ type Desk struct {
 	Census    *store.Census
 	Division  venue.Division   // the city's: where nobody says
 	Divisions *venue.Divisions // what a row may name; nil: any code
-	Blind     func(kind, value string) string
-	Random    io.Reader
+	// Within tells where the sender may write; nil: everywhere. What lies elsewhere
+	// answers as if it were not there.
+	Within func(venue.Division) bool
+	Blind  func(kind, value string) string
+	Random io.Reader
 }
+
+func (d *Desk) reaches(division venue.Division) bool { return d.Within == nil || d.Within(division) }
 
 // Reader takes the rows of one file: first all of Row, then Match, then Write of
 // all its Jobs, some at a time.
@@ -79,6 +84,7 @@ type Options struct {
 	Today   venue.Day             // civil: nobody is born later
 	Partial bool                  // import the good rows of a file that has bad ones
 	DryRun  bool                  // look at everything, write nothing
+	Mark    string                // of subjects: see store.SubjectFile
 	Told    func(done, total int) // progress of the writing; may be nil
 }
 
@@ -89,6 +95,8 @@ type Result struct {
 	Proof  int       `json:"proof"` // good, and pending until an officer has seen the register
 	Bad    int       `json:"bad"`
 	Errors []Problem `json:"errors"`
+
+	Plan *store.SubjectPlan `json:"-"` // of subjects: what differs from the register before
 }
 
 // Problem is what is wrong with a row, for the person who sent it. It does not

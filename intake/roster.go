@@ -82,7 +82,7 @@ func (r *rosterReader) Match(ctx context.Context, _ map[int]bool) (map[int]regis
 		m := &r.members[i]
 		if m.unit = found[m.uscc].ID; m.unit == "" {
 			m.dropped = true
-			missing[m.number] = fault("uscc", reasonNoUnit)
+			missing[m.number] = fault("uscc", r.desk.noUnit())
 		}
 	}
 	return missing, err

@@ -66,7 +66,7 @@ func takeSubjects(ctx context.Context, s *sheet.Sheet, d *Desk, o Options) (Resu
 	add := func(row int, f *venue.Invalid) {
 		r.Errors = append(r.Errors, Problem{row, heading(subjectLayout, f.Field), Sentence(f)})
 	}
-	file := store.SubjectFile{Rows: SubjectRows(s), Division: d.Division, Divisions: d.Divisions, Partial: o.Partial, By: o.By.Account, Progress: o.Told}
+	file := store.SubjectFile{Rows: SubjectRows(s), Division: d.Division, Divisions: d.Divisions, Partial: o.Partial, By: o.By.Account, Mark: o.Mark, Progress: o.Told}
 	if d.Census == nil {
 		for row, err := range file.Rows {
 			if err != nil {
@@ -96,7 +96,7 @@ func takeSubjects(ctx context.Context, s *sheet.Sheet, d *Desk, o Options) (Resu
 	}
 	p, err := take(ctx, file)
 	if p != nil {
-		r.Rows, r.OK, r.Proof, r.Bad = p.Rows, p.OK, p.Proof, p.Bad
+		r.Plan, r.Rows, r.OK, r.Proof, r.Bad = p, p.Rows, p.OK, p.Proof, p.Bad
 		for _, f := range p.Faults {
 			add(f.Row, f.Invalid)
 		}

@@ -19,6 +19,7 @@ const (
 	reasonCircle  = "circle"  // above itself
 	reasonNoUnit  = "no_unit" // units come first
 	reasonNoName  = "no_name" // no division, or several, of the name
+	reasonOutside = "outside" // where the sender may not write
 )
 
 const (
@@ -61,7 +62,7 @@ const (
 )
 
 var sentences = map[string]string{
-	"outside":               "不在本名录的区划内。",
+	reasonOutside:           "不在本名录或可办理的区划内。",
 	registry.ReasonRequired: "未填写。",
 	registry.ReasonTwice:    "重复，前面已经有一行相同的。",
 	registry.ReasonUnknown:  "未找到，请核对。",
@@ -84,6 +85,7 @@ var particular = map[string]string{
 	"uscc shape":            "应为 18 位，由数字和大写字母组成，不含 I、O、Z、S、V。",
 	"uscc id_number":        "这是身份证号码。请填写营业执照或登记证书上的统一社会信用代码。",
 	"uscc twice":            "与前面一行的单位相同。",
+	"uscc outside":          "可办理的区划内没有登记该单位。请先导入单位，或由其所属区划办理。",
 	"parent_uscc twice":     "上级单位不能是本单位。",
 	"parent unknown":        "未找到上级单位：不在本文件的有效行中，平台中也没有。",
 	"division shape":        "应为 6、9 或 12 位行政区划代码。",

@@ -88,7 +88,7 @@ func (r *unitReader) Match(ctx context.Context, proof map[int]bool) (map[int]reg
 		}
 		l.unit.ID = m.Unit
 		if l.unit.Pending() {
-			if u, err := r.desk.Register.UnitOf(ctx, l.unit.USCC); err == nil && !u.Pending() {
+			if u, err := r.desk.Register.UnitOf(ctx, l.unit.USCC); err == nil && !u.Pending() && r.desk.reaches(u.Division) {
 				delete(proof, l.number) // it was seen
 			} else if err != nil && !errors.Is(err, venue.ErrNotFound) {
 				return nil, err
@@ -102,6 +102,9 @@ func (r *unitReader) Match(ctx context.Context, proof map[int]bool) (map[int]reg
 				return nil, err
 			}
 			l.unit.Division = d
+		}
+		if !l.dropped && !r.desk.reaches(l.unit.Division) {
+			drop(i, "division", reasonOutside)
 		}
 		if l.parent == "" {
 			continue
@@ -125,7 +128,7 @@ func (r *unitReader) findParent(ctx context.Context, i int) (reason string, err 
 			return "", nil
 		}
 		u, err := r.desk.Register.UnitOf(ctx, uscc)
-		if errors.Is(err, venue.ErrNotFound) {
+		if errors.Is(err, venue.ErrNotFound) || err == nil && !r.desk.reaches(u.Division) {
 			return registry.ReasonUnknown, nil
 		}
 		l.unit.Parent = u.ID

@@ -108,7 +108,7 @@ func (r *venueReader) Match(ctx context.Context, proof map[int]bool) (map[int]re
 		p := &r.places[i]
 		unit, ok := found[p.uscc]
 		if !ok {
-			drop(p, "uscc", reasonNoUnit)
+			drop(p, "uscc", r.desk.noUnit())
 			continue
 		}
 		m, err := registry.Draw(r.desk.Random, 0)
@@ -195,12 +195,12 @@ func (r *venueReader) settleParents(ctx context.Context, places []place) error {
 	return err
 }
 
-// units finds the units of many USCCs; those that there are not, or that are
-// closed, are left out.
+// units finds the units of many USCCs; those that there are not, that are closed,
+// or that are not within reach, are left out.
 func (d *Desk) units(ctx context.Context, each func(yield func(venue.USCC))) (map[venue.USCC]venue.Unit, error) {
 	asked := map[venue.USCC]bool{}
 	each(func(uscc venue.USCC) { asked[uscc] = true })
 	found, err := d.Register.UnitsOf(ctx, slices.Sorted(maps.Keys(asked)))
-	maps.DeleteFunc(found, func(_ venue.USCC, u venue.Unit) bool { return u.Closed() })
+	maps.DeleteFunc(found, func(_ venue.USCC, u venue.Unit) bool { return !d.reaches(u.Division) })
 	return found, err
 }

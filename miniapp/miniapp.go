@@ -105,7 +105,11 @@ const platformWait = 5 * time.Second
 
 // session is who calls; web.ErrUnauthorized without a valid token.
 func (h *Handler) session(ctx context.Context, c *fiber.Ctx) (Session, error) {
-	s, err := Read(h.Tokens, web.Bearer(c), h.Clock.Now())
+	return h.sessionOf(ctx, web.Bearer(c))
+}
+
+func (h *Handler) sessionOf(ctx context.Context, token string) (Session, error) {
+	s, err := Read(h.Tokens, token, h.Clock.Now())
 	if err != nil {
 		return s, err
 	}

@@ -18,13 +18,34 @@ import (
 )
 
 // Larger is the limit of a body with a photo and the rest of its form, where one
-// is taken; elsewhere 0 (web.Options).
+// is taken; elsewhere 0.
 func Larger(method, path string) int {
 	if method == fiber.MethodPost && strings.HasSuffix(path, "/posted") &&
 		(strings.HasPrefix(path, "/apply/") || strings.HasPrefix(path, "/api/v1/applications/")) {
 		return photo.MaxBytes + 64<<10
 	}
 	return 0
+}
+
+// Admit is web.Options.Larger: a photo is held for a resident with a session, or
+// for who has the id of an application that was approved.
+func (h *Handler) Admit(head web.Head) int {
+	n := Larger(head.Method, head.Path)
+	if n == 0 {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), applyWait)
+	defer cancel()
+	if id, ok := strings.CutPrefix(strings.TrimSuffix(head.Path, "/posted"), "/apply/"); ok {
+		if a, err := h.sent(ctx, id); err != nil || a.State != registry.StateApproved {
+			return 0
+		}
+		return n
+	}
+	if _, err := h.sessionOf(ctx, head.Bearer()); err != nil {
+		return 0
+	}
+	return n
 }
 
 // appliedDoor is a door that was applied for, as whoever applied sees it: its code

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/venuecode/venuecode/miniapp"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/registry"
@@ -243,9 +242,22 @@ func TestAResidentShowsThatTheCodeHangs(t *testing.T) {
 }
 
 func TestOnlyPhotosMayBeLarge(t *testing.T) {
-	for path, larger := range map[string]bool{"/apply/x/posted": true, "/api/v1/applications/x/posted": true, "/apply/new": false, "/apply/x": false, "/api/v1/applications": false, "/api/v1/scans": false} {
-		if got := miniapp.Larger("POST", path) > 0; got != larger || miniapp.Larger("GET", path) != 0 {
-			t.Errorf("%s: %v", path, got)
+	w := newWorld(t)
+	a := w.approved("AAAAAAAAAAAAAAAAAAAAAA", "文昌路小卖部", public)
+	token := w.resident("o1")
+	large := bytes.Repeat([]byte("x"), 100<<10)
+	for _, c := range []struct {
+		path, token string
+		status      int
+	}{
+		{"/apply/" + a.ID + "/posted", "", 422}, // it is no photo
+		{"/apply/BBBBBBBBBBBBBBBBBBBBBB/posted", "", 413},
+		{"/api/v1/applications/x/posted", token, 404},
+		{"/api/v1/applications/x/posted", "", 413},
+		{"/apply/new", "", 413}, {"/apply/" + a.ID, "", 413}, {"/api/v1/applications", token, 413}, {"/api/v1/scans", token, 413},
+	} {
+		if status, _, _ := w.upload(c.path, c.token, map[string]string{"door": string(a.Made.Codes[0])}, large); status != c.status {
+			t.Errorf("%s: %d, want %d", c.path, status, c.status)
 		}
 	}
 }

@@ -534,26 +534,6 @@ func (c *Coverage) Decide(ctx context.Context, scope venue.Scope, subject string
 	return c.census.decide(ctx, registry.Decision{Unit: unit, Subject: subject, Same: same, By: by, At: venue.Millis(c.civil.Now())})
 }
 
-// Plan is Census.Plan for whoever may see all of the file's division.
-func (c *Coverage) Plan(ctx context.Context, scope venue.Scope, f SubjectFile) (*SubjectPlan, error) {
-	if !scope.CoversDivision(f.Division) {
-		return nil, ErrOutOfScope
-	}
-	return c.census.Plan(ctx, f)
-}
-
-// Import is Census.Import for whoever may see all of the file's division, once
-// record has written that down.
-func (c *Coverage) Import(ctx context.Context, scope venue.Scope, f SubjectFile, record func() error) (*SubjectPlan, error) {
-	if !scope.CoversDivision(f.Division) {
-		return nil, ErrOutOfScope
-	}
-	if err := record(); err != nil {
-		return nil, fmt.Errorf("record an import: %w", err)
-	}
-	return c.census.Import(ctx, f)
-}
-
 // Imports lists the last imports of divisions in scope, the newest first.
 func (c *Coverage) Imports(ctx context.Context, scope venue.Scope, limit int) (list []SubjectImportRow, err error) {
 	for row, err := range c.census.imports.Find(ctx, Query{Index: "at", Reverse: true}) {

@@ -104,6 +104,8 @@ func Kinds(e Engine, keep Keep) []Kind {
 		{"coverage_days", keep.Counts, forget(e, CoverageDays, day)},
 		{"subject_imports", keep.Audit, forget(e, SubjectImports, at)},
 		{"postings", keep.Counts, forget(e, PostingRows, at)},
+		{"upload_pieces", UploadKept, forget(e, UploadPieces, at)},
+		{"uploads", keep.Counts, forget(e, UploadRows, at)},
 		{"messages", keep.Messages, forget(e, Outbox, states("due", OutboxSent, OutboxDropped, OutboxDead))},
 		{"account_changes", keep.Audit, forget(e, OfficialChanges, states("state", OfficialChangeDone, OfficialChangeRejected, OfficialChangePending))},
 		// Nobody needs the people of an application that came to nothing.

@@ -116,6 +116,12 @@ var things = map[string][]thing{
 	"subject_imports": {{"subject_imports", insert(store.SubjectImports, func(_ string, at time.Time) store.SubjectImportRow {
 		return store.SubjectImportRow{At: at}
 	}), older(keep.Audit)}},
+	"upload_pieces": {{"upload_pieces", insert(store.UploadPieces, func(_ string, at time.Time) store.UploadPieceRow {
+		return store.UploadPieceRow{At: at}
+	}), older(store.UploadKept)}},
+	"uploads": {{"uploads", insert(store.UploadRows, func(_ string, at time.Time) store.UploadRow {
+		return store.UploadRow{State: store.UploadDone, At: at}
+	}), older(keep.Counts)}},
 	"reveal_quotas": {{"official_quotas", insert(store.OfficialQuotas, func(_ string, at time.Time) store.OfficialQuotaRow {
 		return store.OfficialQuotaRow{Day: int32(venue.DayOf(at)), Used: 1}
 	}), olderDay(aDay)}},

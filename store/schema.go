@@ -58,6 +58,7 @@ var Schemas = []Schema{
 	Officials, OfficialSessions, OfficialChanges, OfficialRequests, OfficialQuotas, OfficialRoster,
 	RevocationRows, LeaseRows, ProcessRows, PlatformTokens,
 	Subjects, SubjectDecisions, SubjectImports, CoverageDays,
+	UploadPieces, UploadRows,
 }
 
 // PersonRow is one person, sealed under a key of their own that is wrapped

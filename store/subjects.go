@@ -180,7 +180,7 @@ func (c *Census) Plan(ctx context.Context, f SubjectFile) (*SubjectPlan, error) 
 	if err := c.compare(ctx, f, p); err != nil {
 		return nil, fmt.Errorf("compare the register: %w", err)
 	}
-	fmt.Fprint(sum, f.Division, f.Partial, p.SubjectCounts)
+	fmt.Fprint(sum, f.Division, p.SubjectCounts)
 	p.Mark = hex.EncodeToString(sum.Sum(nil)[:16])
 	return p, nil
 }

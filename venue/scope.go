@@ -62,6 +62,15 @@ func (s Scope) CoversDivision(d Division) bool {
 	return s.kind == ScopeTerritory && s.reaches(d)
 }
 
+// Territory lists the divisions of which everything may be known. Only a
+// territory's scope has any.
+func (s Scope) Territory() []Division {
+	if s.kind != ScopeTerritory {
+		return nil
+	}
+	return slices.Clone(s.divisions)
+}
+
 // CoversSector tells whether everything of a sector in d may be known.
 func (s Scope) CoversSector(d Division, sector string) bool {
 	return s.CoversDivision(d) || s.kind == ScopeSector && s.reaches(d) && s.oversees(sector)

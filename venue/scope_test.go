@@ -85,3 +85,17 @@ func TestReachIsNoLargerThanItMustBe(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyATerritoryIsListed(t *testing.T) {
+	here := []Division{"410482001", "410482002"}
+	for kind, want := range map[ScopeKind][]Division{ScopeNone: nil, ScopeTerritory: here, ScopeSector: nil, ScopeUnit: nil} {
+		if got := NewScope(kind, here, []string{"教育"}, "u1").Territory(); !slices.Equal(got, want) {
+			t.Errorf("kind %d lists %v, want %v", kind, got, want)
+		}
+	}
+	s := NewScope(ScopeTerritory, here, nil, "")
+	s.Territory()[0] = "410000"
+	if s.CoversDivision("410000") {
+		t.Error("a scope grew through its list")
+	}
+}

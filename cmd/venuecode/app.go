@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -23,6 +24,7 @@ import (
 	"github.com/venuecode/venuecode/bot"
 	"github.com/venuecode/venuecode/configs"
 	"github.com/venuecode/venuecode/health"
+	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/internal/schedule"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/miniapp"
@@ -68,6 +70,7 @@ type app struct {
 	officials    *access.Service
 	census       *store.Census
 	coverage     *store.Coverage
+	uploads      *intake.Uploads
 	health       *health.Client
 	lease        *store.Lease // nil: no other process shares the memory
 	runner       *schedule.Runner
@@ -179,18 +182,21 @@ func openApp(config *configs.Config, clock *schedule.Clock, log *slog.Logger, ad
 		plain{&regular{name: "sweep_sessions", every: sweepEvery, clock: clock, run: a.sweep}},
 		// Ends what a process that ended has begun: approvals, changes.
 		plain{&regular{name: "complete_register", every: completeEvery, clock: clock, run: a.applying.Settle}},
+		plain{&completing{uploads: a.uploads, clock: clock}},
 		plain{persons}, plain{a.retention}, plain{a.expiry()},
 		plain{&store.CoverageTrend{Coverage: a.coverage, Clock: clock}},
 	)
 	// Keys of days are this process's to know, and it signs the chains that it wrote.
 	a.runner.AddEverywhere(plain{&dayKeys{vault: a.vault, clock: clock}}, plain{a.trail})
 
+	residents := a.residents(check, platforms, ended, persons)
 	options := web.Options{
 		Name: "venuecode", BodyLimit: int(config.Limits.Body), Proxies: config.TrustedProxies,
-		Machine: machine, Log: log, Metrics: metrics, Larger: larger,
+		Machine: machine, Log: log, Metrics: metrics,
+		Larger: func(h web.Head) int { return cmp.Or(desk.Admit(h), residents.Admit(h)) },
 	}
 	a.web = web.New(options)
-	a.residents(check, platforms, ended, persons).Routes(a.web)
+	residents.Routes(a.web)
 	staff, err := a.staff(service, stages, reporting, replies)
 	if err != nil {
 		return nil, err
@@ -561,6 +567,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 
 	ctx, a.stop = context.WithCancel(ctx)
 	a.workers.Go(func() { a.runner.Loop(ctx) })
+	a.workers.Go(func() { a.uploads.Work(ctx) })
 	if a.spool != nil {
 		a.workers.Go(func() {
 			if err := a.registry.Warm(ctx); err != nil && ctx.Err() == nil {

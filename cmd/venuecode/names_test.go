@@ -78,8 +78,8 @@ func unseen(s string) bool {
 	})
 }
 
-// place is a venue whose name somebody wrote.
-type place struct{ id, code, name string }
+// signed is a venue whose name somebody wrote.
+type signed struct{ id, code, name string }
 
 // TestNamesThatMeanNoGood writes each name in every way there is, and looks at
 // everything that shows one.
@@ -105,7 +105,7 @@ func TestNamesThatMeanNoGood(t *testing.T) {
 		mended, _ := json.Marshal(name)
 		return strings.ReplaceAll(string(b), string(mended[1:len(mended)-1]), name)
 	}
-	var places []place
+	var places []signed
 	approve := func(what, id, want string) {
 		t.Helper()
 		var made struct {
@@ -115,7 +115,7 @@ func TestNamesThatMeanNoGood(t *testing.T) {
 		if got := d.ask(http.MethodPost, "/console/applications/"+id+"/approve", town, `{}`); json.Unmarshal([]byte(got.body), &made) != nil || len(made.Codes) != 1 {
 			t.Fatalf("%s: approved with %d %.300s", what, got.status, got.body)
 		}
-		places = append(places, place{made.Venue, made.Codes[0], want})
+		places = append(places, signed{made.Venue, made.Codes[0], want})
 	}
 	sentence := func(reason string) string {
 		for name, w := range written {
@@ -336,7 +336,7 @@ func tidyBook(t *testing.T, what string, b []byte) (texts []string) {
 }
 
 // everythingShows looks at each page, answer and file that shows a place.
-func everythingShows(t *testing.T, d *town, town, checker, resident string, places []place, division string) {
+func everythingShows(t *testing.T, d *town, town, checker, resident string, places []signed, division string) {
 	browse := func(path, token string) reply {
 		request := newRequest(t, http.MethodGet, d.product+path, "", "")
 		request.Header = http.Header{"Accept": {"text/html"}}

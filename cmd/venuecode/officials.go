@@ -18,6 +18,7 @@ import (
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/configs"
 	"github.com/venuecode/venuecode/console"
+	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/internal/city"
 	"github.com/venuecode/venuecode/internal/durable"
 	"github.com/venuecode/venuecode/store"
@@ -39,10 +40,15 @@ func (a *app) officialsDoor() (*console.Handler, error) {
 	office := store.NewOffice(a.engine, a.registry)
 	a.census = store.NewCensus(a.engine, a.clock)
 	a.coverage = store.NewCoverage(a.engine, office, a.census, a.clock, machine)
+	if a.uploads, err = intake.NewUploads(store.NewUploads(a.engine, a.vault, a.clock), a.intake(), a.clock, machine, a.log); err != nil {
+		return nil, err
+	}
+	a.uploads.Alone = a.lease == nil
 	return &console.Handler{
 		Access: officials, Trail: a.trail, Proof: proof{a.trail, a}, Keys: officeKeys{a.vault, a}, Machine: machine,
 		Office: a.register.Show(office), Coverage: a.coverage, Regulators: registry.NewRegulators(configs.Regulators()), Boards: a.reports, Incomplete: a.incomplete, Clock: a.clock,
-		Divisions: a.config.Divisions, Division: venue.Division(a.config.Division), Applying: a.applying, ChatCodes: a.bindCodes, OldCodes: a.registry, Postings: a.register, Paper: a.paper(), Log: a.log, Insecure: a.config.Test,
+		Divisions: a.config.Divisions, Division: venue.Division(a.config.Division), Applying: a.applying, ChatCodes: a.bindCodes, OldCodes: a.registry, Postings: a.register, Paper: a.paper(),
+		Uploads: a.uploads, Log: a.log, Insecure: a.config.Test,
 	}, nil
 }
 

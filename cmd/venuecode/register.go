@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/venuecode/venuecode/console"
+	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/miniapp"
 	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/venue"
@@ -34,6 +34,32 @@ func (a *app) registering() *registry.Service {
 
 const completeEvery = 10 * time.Minute
 
+// completing looks after the files that are being imported, while there are any: a
+// clock that is moved by weeks does not stop at each of its runs.
+type completing struct {
+	uploads *intake.Uploads
+	clock   venue.Clock
+	due     time.Time
+}
+
+const uploadsEvery = 30 * time.Second
+
+func (c *completing) Name() string { return "complete_uploads" }
+
+func (c *completing) Next(ctx context.Context) (time.Time, bool, error) {
+	busy, err := c.uploads.Busy(ctx)
+	if c.due.IsZero() {
+		return c.clock.Now(), busy, err
+	}
+	return c.due, busy, err
+}
+
+func (c *completing) Run(ctx context.Context, now time.Time) (ran, deferred int, err error) {
+	c.due = now.Add(uploadsEvery)
+	ran, err = c.uploads.Complete(ctx)
+	return ran, 0, err
+}
+
 // paper is what all posters have in common.
 func (a *app) paper() poster.Paper {
 	c := a.config
@@ -41,11 +67,6 @@ func (a *app) paper() poster.Paper {
 		Host: c.Host, Hotline: c.Apply.Hotline, Operator: c.Consent.Operator, Contact: c.Consent.Contact,
 		KeptDays: c.Retention.VisitsDays, Divisions: c.Divisions,
 	}
-}
-
-// larger is the limit of a body where it is not limits.body, else 0.
-func larger(method, path string) int {
-	return cmp.Or(console.Larger(method, path), miniapp.Larger(method, path))
 }
 
 // publicEntry is where units apply without a login.

@@ -238,7 +238,8 @@ func scopeFaults(f file) (found []fault) {
 // Coverage, what these answer and are given, and rows that hold nothing of the city. Everything else there answers without
 // asking for a scope.
 var officeNames = []string{"Office", "ErrOutOfScope", "Found", "FoundBy", "FoundByCode", "FoundByUSCC", "BindCodeLife", "LedgerLine", "EscrowRow",
-	"Coverage", "ErrFilling", "AsOf", "MissingSubject", "CoverageDay", "SubjectFile", "SubjectRow", "SubjectPlan", "SubjectCounts"}
+	"Coverage", "ErrFilling", "AsOf", "MissingSubject", "CoverageDay", "SubjectCounts",
+	"UploadRow", "UploadState", "UploadKept", "UploadLooking", "UploadReady", "UploadRunning"}
 
 func officeFaults(f file) (found []fault) {
 	if f.test || f.pkg != "console" {

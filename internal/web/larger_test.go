@@ -17,10 +17,11 @@ import (
 	"github.com/venuecode/venuecode/venue"
 )
 
-func TestOnlyThePathThatTakesMoreTakesMore(t *testing.T) {
+func TestOnlyTheHeadThatMaySendsMore(t *testing.T) {
+	const bearer, session = "Authorization: Bearer token\r\n", "Cookie: other=1; session=token\r\n"
 	app := web.New(web.Options{Name: "test", BodyLimit: 1 << 10, Machine: venue.ClockFunc(func() time.Time { return time.Unix(0, 0) }), Log: slog.New(slog.DiscardHandler),
-		Larger: func(method, path string) int {
-			if method == "POST" && path == "/photo" {
+		Larger: func(h web.Head) int {
+			if h.Method == "POST" && h.Path == "/photo" && (h.Bearer() == "token" || h.Cookie("session") == "token") {
 				return 100 << 10
 			}
 			return 0
@@ -34,12 +35,14 @@ func TestOnlyThePathThatTakesMoreTakesMore(t *testing.T) {
 	defer func() { _ = app.Shutdown() }()
 	for _, c := range []struct {
 		path   string
+		who    string
 		size   int
 		chunks bool
 		want   int
 	}{
-		{"/photo", 50 << 10, false, 200}, {"/photo?x=1", 50 << 10, true, 200}, {"/photo", 200 << 10, false, 413}, {"/photo", 200 << 10, true, 413},
-		{"/photo/", 50 << 10, false, 413}, {"/other?/photo", 50 << 10, false, 413}, {"/other", 50 << 10, true, 413}, {"/other", 500, false, 200},
+		{"/photo", bearer, 50 << 10, false, 200}, {"/photo?x=1", session, 50 << 10, true, 200}, {"/photo", bearer, 200 << 10, false, 413}, {"/photo", session, 200 << 10, true, 413},
+		{"/photo", "", 50 << 10, false, 413}, {"/photo", "", 50 << 10, true, 413}, {"/photo", "Cookie: session=x\r\n", 50 << 10, false, 413}, {"/photo", "", 500, false, 200},
+		{"/photo/", bearer, 50 << 10, false, 413}, {"/other?/photo", bearer, 50 << 10, false, 413}, {"/other", bearer, 50 << 10, true, 413}, {"/other", "", 500, false, 200},
 	} {
 		conn, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {
@@ -50,10 +53,10 @@ func TestOnlyThePathThatTakesMoreTakesMore(t *testing.T) {
 		if c.chunks {
 			head, body = "Transfer-Encoding: chunked\r\n\r\n", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", c.size, body)
 		}
-		go func() { _, _ = io.WriteString(conn, "POST "+c.path+" HTTP/1.1\r\nHost: x\r\n"+head+body) }()
+		go func() { _, _ = io.WriteString(conn, "POST "+c.path+" HTTP/1.1\r\nHost: x\r\n"+c.who+head+body) }()
 		got, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil || got.StatusCode != c.want {
-			t.Errorf("%s with %d bytes: %v, %v; want %d", c.path, c.size, got, err, c.want)
+			t.Errorf("%s of %q with %d bytes: %v, %v; want %d", c.path, c.who, c.size, got, err, c.want)
 		}
 		conn.Close()
 	}

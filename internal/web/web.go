@@ -24,14 +24,30 @@ import (
 type Options struct {
 	Name      string
 	BodyLimit int // bytes; larger bodies are refused with 413
-	// Larger gives the limit of a path that takes more, with a minute to send it; 0:
-	// BodyLimit. May be nil.
-	Larger  func(method, path string) int
+	// Larger gives the limit of a request that may send more, with BodyTime to do
+	// so; 0: BodyLimit. It is asked before a byte of the body is kept. May be nil.
+	Larger  func(Head) int
 	Proxies []string
 	Machine venue.Clock
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil: none
 }
+
+// BodyTime is how long a larger body may take to come.
+const BodyTime = time.Minute
+
+// Head is the head of a request whose body has not come yet.
+type Head struct {
+	Method, Path string
+
+	header *fasthttp.RequestHeader
+}
+
+// Bearer is the token of an Authorization header, or "".
+func (h Head) Bearer() string { return bearer(string(h.header.Peek(fiber.HeaderAuthorization))) }
+
+// Cookie is the value of a cookie, or "".
+func (h Head) Cookie(name string) string { return string(h.header.Cookie(name)) }
 
 // New makes a fiber app.
 func New(o Options) *fiber.App {
@@ -47,8 +63,8 @@ func New(o Options) *fiber.App {
 	if o.Larger != nil {
 		app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 			path, _, _ := strings.Cut(string(h.RequestURI()), "?")
-			if n := o.Larger(string(h.Method()), path); n > 0 {
-				return fasthttp.RequestConfig{MaxRequestBodySize: n, ReadTimeout: time.Minute}
+			if n := o.Larger(Head{string(h.Method()), path, h}); n > 0 {
+				return fasthttp.RequestConfig{MaxRequestBodySize: n, ReadTimeout: BodyTime}
 			}
 			return fasthttp.RequestConfig{}
 		}
@@ -236,7 +252,7 @@ func frameDetail(status int) errorDetail {
 	case fiber.StatusMethodNotAllowed:
 		return errorDetail{Code: "method_not_allowed", Message: "不支持的请求方式"}
 	case fiber.StatusRequestEntityTooLarge:
-		return errorDetail{Code: "too_large", Message: "提交的内容过大"}
+		return errorDetail{Code: "too_large", Message: "提交的内容过大，或登录已失效"}
 	case fiber.StatusUnsupportedMediaType:
 		return errorDetail{Code: "unsupported_encoding", Message: "不接受压缩的请求内容"}
 	case fiber.StatusRequestHeaderFieldsTooLarge:
@@ -290,8 +306,10 @@ func fieldSentence(e *venue.Invalid) string {
 }
 
 // Bearer is the token of an Authorization header, or "".
-func Bearer(c *fiber.Ctx) string {
-	token, ok := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
+func Bearer(c *fiber.Ctx) string { return bearer(c.Get(fiber.HeaderAuthorization)) }
+
+func bearer(header string) string {
+	token, ok := strings.CutPrefix(header, "Bearer ")
 	if !ok {
 		return ""
 	}
