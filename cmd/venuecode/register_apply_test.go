@@ -38,7 +38,7 @@ func (d *town) applyID() string {
 	return id
 }
 
-var asked = regexp.MustCompile(`(?s)<label>.*?</label>`)
+var asked = regexp.MustCompile(`(?s)<label[^>]*>.*?</label>`)
 
 // faultsOf are the faults that a page shows, by the field beside which they stand.
 func faultsOf(page string) map[string]string {
