@@ -23,7 +23,7 @@ import (
 
 const (
 	// MaxBytes bounds what is taken.
-	MaxBytes = 4 << 20
+	MaxBytes = 8 << 20
 	// maxPixels bounds what is unpacked: a phone takes 12 or 24 million.
 	maxPixels = 25_000_000
 	maxSide   = 1600

@@ -285,7 +285,7 @@ var reasonWords = map[string]string{
 
 // fieldSentences are those that say more about one field.
 var fieldSentences = map[venue.Invalid]string{
-	{Field: "photo", Reason: "required"}: "请先拍一张照片", {Field: "photo", Reason: "length"}: "照片太大，请选用不超过 4MB 的照片",
+	{Field: "photo", Reason: "required"}: "请先拍一张照片", {Field: "photo", Reason: "length"}: "照片太大，请选用不超过 8MB 的照片",
 	{Field: "photo", Reason: "shape"}: "照片无法识别，请重新拍一张（JPEG 或 PNG 格式）", {Field: "photo", Reason: "range"}: "照片的像素太多，请把相机调到较低的分辨率后重拍",
 	{Field: "remark", Reason: "private"}: "备注中不要写手机号码、证件号码", {Field: "remark", Reason: "length"}: "备注最多 200 字",
 }
