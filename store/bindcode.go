@@ -80,8 +80,8 @@ func (b *BindCodes) make(ctx context.Context, row BindCodeRow) (string, error) {
 func (b *BindCodes) id(code string) string { return b.blind("bind_code", code) }
 
 // Bind redeems a code, for the unit or the venue that it was made for. A code that
-// is wrong, used or too old is a *venue.Invalid; the same account may repeat its own
-// while it is good.
+// is wrong, used or too old, or whose unit is closed, is a *venue.Invalid; the same
+// account may repeat its own while it is good.
 func (b *BindCodes) Bind(ctx context.Context, account venue.ChatAccount, code string) (venue.Bound, error) {
 	code = strings.NewReplacer(" ", "", "-", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(venue.Fold(code)))
 	refused := &venue.Invalid{Field: "bind_code", Reason: "refused"}
@@ -120,6 +120,14 @@ func (b *BindCodes) Bind(ctx context.Context, account venue.ChatAccount, code st
 		}
 		return bound, err
 	}
+	unit, err := b.registry.standing(ctx, bound.Unit)
+	if err == nil && unit.Closed() {
+		err = refused
+	}
+	if err != nil {
+		return venue.Bound{}, err
+	}
+	bound.Unit = unit.ID
 	return bound, b.registry.Bind(ctx, bound.Binding)
 }
 

@@ -294,22 +294,11 @@ func (r *Register) UnitOf(ctx context.Context, uscc venue.USCC) (venue.Unit, err
 	if err != nil {
 		return venue.Unit{}, err
 	}
-	u, err := r.standing(ctx, venue.UnitID(row.Value.ID))
+	u, err := r.reg.standing(ctx, venue.UnitID(row.Value.ID))
 	if err == nil && u.Closed() {
 		return venue.Unit{}, fmt.Errorf("unit is closed: %w", venue.ErrNotFound)
 	}
 	return u, err
-}
-
-// standing follows merged units to the one that stands for them.
-func (r *Register) standing(ctx context.Context, id venue.UnitID) (venue.Unit, error) {
-	for {
-		u, err := r.Unit(ctx, id)
-		if err != nil || u.Into == "" {
-			return u, err
-		}
-		id = u.Into
-	}
 }
 
 // allStanding is standing for many, by the ids asked for; those that there are not
@@ -323,7 +312,7 @@ func (r *Register) allStanding(ctx context.Context, ids []venue.UnitID) (map[ven
 	units := make(map[venue.UnitID]venue.Unit, len(found))
 	for id, u := range found {
 		if u.Into != "" && err == nil {
-			u, err = r.standing(ctx, u.Into)
+			u, err = r.reg.standing(ctx, u.Into)
 		}
 		units[venue.UnitID(id)] = u
 	}
@@ -465,7 +454,7 @@ func (r *Register) Enter(ctx context.Context, e registry.Entry, m registry.Made,
 		}
 		m.Unit = units[0].ID
 	}
-	unit, err := r.standing(ctx, m.Unit)
+	unit, err := r.reg.standing(ctx, m.Unit)
 	if err != nil {
 		return m, err
 	}
@@ -565,7 +554,8 @@ func (r *Register) EnterVenues(ctx context.Context, entries []VenueEntry, by reg
 }
 
 // open writes the venues that changes say have been entered: the tenures of their
-// doors, the doors, and last the venues themselves.
+// doors, the doors, and last the venues themselves. What became of their units
+// meanwhile reaches them too.
 func (r *Register) open(ctx context.Context, changes []Row[ChangeRow], by registry.Who) error {
 	var tenures []Row[venue.Tenure]
 	var doors []Row[venue.Door]
@@ -590,22 +580,30 @@ func (r *Register) open(ctx context.Context, changes []Row[ChangeRow], by regist
 		return err
 	}
 	units, err := r.reg.units.GetAll(ctx, of)
-	late := make([]bool, len(venues)) // what came while they were written
+	late := make([]bool, len(venues))
 	for i, v := range venues {
 		unit, ok := units[of[i]]
 		if !ok && err == nil {
 			err = fmt.Errorf("unit of a venue: %w", venue.ErrNotFound)
 		}
-		late[i] = unit.Closed() && unit.Into == "" || v.Value.Status == venue.StatusPending && !unit.Pending()
+		late[i] = unit.Closed() || v.Value.Status == venue.StatusPending && !unit.Pending()
 	}
 	if err != nil {
 		return err
 	}
 	return forEach(ctx, late, true, func(ctx context.Context, i int) error {
-		if units[of[i]].Closed() {
-			return r.shut(ctx, venues[i].Value.ID, by)
+		v := venues[i].Value
+		if !units[of[i]].Closed() {
+			return r.wake(ctx, v.ID, by)
 		}
-		return r.wake(ctx, venues[i].Value.ID, by)
+		into, err := r.reg.standing(ctx, v.Unit)
+		switch {
+		case err != nil:
+			return err
+		case into.Closed():
+			return r.shut(ctx, v, by)
+		}
+		return r.move(ctx, v, into, by)
 	})
 }
 

@@ -257,14 +257,16 @@ func (r *Register) carryDoor(ctx context.Context, c registry.Change, d venue.Doo
 }
 
 func (r *Register) carryUnit(ctx context.Context, c registry.Change) error {
-	var err error
-	switch c.Act {
-	case registry.ActMerge:
-		err = r.moveAll(ctx, c)
-	case registry.ActClose:
-		err = r.closeAll(ctx, c)
+	end := func() error {
+		switch c.Act {
+		case registry.ActMerge:
+			return r.moveAll(ctx, c)
+		case registry.ActClose:
+			return r.closeAll(ctx, c)
+		}
+		return nil
 	}
-	if err != nil {
+	if err := end(); err != nil {
 		return err
 	}
 	if _, err := r.reg.units.Update(ctx, string(c.Unit.ID), false, func(u *venue.Unit) error {
@@ -276,9 +278,9 @@ func (r *Register) carryUnit(ctx context.Context, c registry.Change) error {
 		return err
 	}
 	switch {
-	case c.Act == registry.ActClose:
-		return r.closeVenues(ctx, c) // those that came while the others were closed
-	case c.Unit.Pending() || c.Unit.Closed():
+	case c.Unit.Closed():
+		return end() // of what came meanwhile
+	case c.Unit.Pending():
 		return nil
 	}
 	rows, err := r.reg.venues.All(ctx, Query{Index: "unit", Equal: []any{string(c.Unit.ID)}})
@@ -309,13 +311,13 @@ func already(err error) error {
 // units below, and who reports.
 func (r *Register) moveAll(ctx context.Context, c registry.Change) error {
 	from := []any{string(c.Unit.ID)}
-	into, err := r.standing(ctx, c.Unit.Into)
+	into, err := r.reg.standing(ctx, c.Unit.Into)
 	if err != nil {
 		return err
 	}
 	venues, err := r.reg.venues.All(ctx, Query{Index: "unit", Equal: from})
 	for _, row := range venues {
-		if err == nil {
+		if err == nil && row.Value.Status != venue.StatusClosed {
 			err = r.move(ctx, row.Value, into, c.By)
 		}
 	}
@@ -344,10 +346,16 @@ func (r *Register) moveAll(ctx context.Context, c registry.Change) error {
 // to the one above, and nobody reports for it. Who is bound to another unit by now
 // stays so.
 func (r *Register) closeAll(ctx context.Context, c registry.Change) error {
-	if err := r.closeVenues(ctx, c); err != nil {
+	of := []any{string(c.Unit.ID)}
+	venues, err := r.reg.venues.All(ctx, Query{Index: "unit", Equal: of})
+	for _, row := range venues {
+		if err == nil && row.Value.Status != venue.StatusClosed {
+			err = r.shut(ctx, row.Value, c.By)
+		}
+	}
+	if err != nil {
 		return err
 	}
-	of := []any{string(c.Unit.ID)}
 	children, err := r.reg.units.All(ctx, Query{Index: "parent", Equal: of})
 	for _, row := range children {
 		if err == nil {
@@ -374,27 +382,25 @@ func (r *Register) closeAll(ctx context.Context, c registry.Change) error {
 	return err
 }
 
-func (r *Register) closeVenues(ctx context.Context, c registry.Change) error {
-	venues, err := r.reg.venues.All(ctx, Query{Index: "unit", Equal: []any{string(c.Unit.ID)}})
-	for _, row := range venues {
-		if err == nil && row.Value.Status != venue.StatusClosed {
-			err = r.shut(ctx, row.Value.ID, c.By)
+// shut closes a venue whose unit is closed, unless it has another by now.
+func (r *Register) shut(ctx context.Context, v venue.Venue, by registry.Who) error {
+	_, err := r.Change(ctx, v.ID, by, func(p registry.Place) (registry.Change, error) {
+		if p.Venue.Unit != v.Unit {
+			return registry.Change{}, &registry.Refused{Rule: registry.RuleAlready}
 		}
-	}
-	return err
-}
-
-// shut closes a venue whose unit is closed.
-func (r *Register) shut(ctx context.Context, id venue.VenueID, by registry.Who) error {
-	_, err := r.Change(ctx, id, by, func(p registry.Place) (registry.Change, error) { return p.Close("") })
+		return p.Close("")
+	})
 	return already(err)
 }
 
-// move transfers a venue. If the other unit has one of its name, it gets a
-// number behind it.
+// move transfers a venue, unless somebody else did. If the other unit has one of
+// its name, it gets a number behind it.
 func (r *Register) move(ctx context.Context, v venue.Venue, into venue.Unit, by registry.Who) error {
 	for n := 1; ; n++ {
 		_, err := r.Change(ctx, v.ID, by, func(p registry.Place) (registry.Change, error) {
+			if p.Venue.Unit != v.Unit {
+				return registry.Change{}, &registry.Refused{Rule: registry.RuleAlready}
+			}
 			if n > 1 {
 				p.Venue.Name = fmt.Sprintf("%s(%d)", v.Name, n)
 			}

@@ -1,8 +1,12 @@
 package store_test
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
 	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
@@ -133,5 +137,140 @@ func TestABlankCodeIsNotUsedUpByWhatIsRefused(t *testing.T) {
 	}
 	if _, err := b.Activate(ctx, batch.Codes[0], other.Venue, "侧门", officer); err != nil {
 		t.Errorf("at another venue then: %v", err)
+	}
+}
+
+// meddling is a store where somebody else comes before a write, once.
+type meddling struct {
+	store.Engine
+	before map[string]func(id string) // by the collection
+}
+
+func (m *meddling) meddle(collection, id string) {
+	if do := m.before[collection]; do != nil {
+		delete(m.before, collection)
+		do(id)
+	}
+}
+
+func (m *meddling) Insert(ctx context.Context, collection, id string, body bson.Raw) error {
+	m.meddle(collection, id)
+	return m.Engine.Insert(ctx, collection, id, body)
+}
+
+func (m *meddling) Replace(ctx context.Context, collection string, d store.Document) (int64, error) {
+	m.meddle(collection, d.ID)
+	return m.Engine.Replace(ctx, collection, d)
+}
+
+// TestAVenueEnteredWhileItsUnitEnds: whoever is first, its code is the other unit's
+// where the unit is merged, and dead where it is closed.
+func TestAVenueEnteredWhileItsUnitEnds(t *testing.T) {
+	for name, first := range map[string]string{"the unit ends before the venue is written": store.Venues.Name, "the venue comes before the end is written": store.Units.Name} {
+		for _, act := range []registry.Act{registry.ActMerge, registry.ActClose} {
+			t.Run(string(act)+": "+name, func(t *testing.T) {
+				ctx := t.Context()
+				m := &meddling{Engine: openStore(t)}
+				b := newBureau(t, m)
+				unit, into := b.approved(t, form(1)), b.approved(t, form(2))
+				code, err := venue.NewCode(rand.Reader)
+				if err != nil {
+					t.Fatal(err)
+				}
+				enter := func(string) {
+					v := venue.Venue{ID: "v-late", Unit: unit.Unit, Name: "后到的店", Division: "419981001", Address: "文昌路9号", Category: venue.CategorySmallPlace, Status: venue.StatusActive}
+					e := store.VenueEntry{Entry: registry.Entry{Venue: v, Doors: []string{"正门"}}, Codes: []venue.Code{code}}
+					if _, err := b.register.EnterVenues(ctx, []store.VenueEntry{e}, officer); err != nil {
+						t.Error(err)
+					}
+				}
+				end := func(string) {
+					var err error
+					if act == registry.ActMerge {
+						_, err = b.MergeUnits(ctx, unit.Unit, into.Unit, officer)
+					} else {
+						_, err = b.CloseUnit(ctx, unit.Unit, officer)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				if first == store.Venues.Name {
+					m.before = map[string]func(string){first: end}
+					enter("")
+				} else {
+					m.before = map[string]func(string){first: enter}
+					end("")
+				}
+				if err := b.register.Entered(ctx); err != nil || len(m.before) > 0 {
+					t.Fatal(err, m.before)
+				}
+				p, err := b.registry.Resolve(ctx, code)
+				if act == registry.ActClose && !errors.Is(err, venue.ErrNotFound) {
+					t.Errorf("the venue of a closed unit is scanned: %+v, %v", p, err)
+				} else if act == registry.ActMerge && (err != nil || p.Door.Unit != into.Unit || p.Venue.Unit != into.Unit) {
+					t.Errorf("the venue is %s's, its door %s's, want %s: %v", p.Venue.Unit, p.Door.Unit, into.Unit, err)
+				}
+			})
+		}
+	}
+}
+
+// TestAVenueThatWasGivenAwayIsNotClosed: it leaves the unit while another of its
+// venues is closed.
+func TestAVenueThatWasGivenAwayIsNotClosed(t *testing.T) {
+	ctx := t.Context()
+	m := &meddling{Engine: openStore(t)}
+	b := newBureau(t, m)
+	unit, third := b.approved(t, form(1)), b.approved(t, form(2))
+	more := form(1)
+	more.Name = "另一商场"
+	places := []registry.Made{unit, b.approved(t, more)}
+	var given registry.Made
+	m.before = map[string]func(string){store.Venues.Name: func(closing string) {
+		if given = places[0]; string(given.Venue) == closing {
+			given = places[1]
+		}
+		if _, err := b.Transfer(ctx, given.Venue, third.Unit, officer); err != nil {
+			t.Error(err)
+		}
+	}}
+	if _, err := b.CloseUnit(ctx, unit.Unit, officer); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := b.registry.Resolve(ctx, given.Codes[0]); err != nil || p.Venue.Unit != third.Unit {
+		t.Errorf("%+v, %v", p.Venue, err)
+	}
+}
+
+func TestACodeForAUnitThatEnds(t *testing.T) {
+	ctx := t.Context()
+	b := newBureau(t, openStore(t))
+	unit, into := b.approved(t, form(1)), b.approved(t, form(2))
+	codes := store.NewBindCodes(b.engine, b.registry, func(kind, value string) string { return kind + value }, rand.Reader, b.clock)
+	reporter := venue.ChatAccount{Channel: venue.ChannelWeComApp, ID: "s001"}
+	make := func(id venue.UnitID) string {
+		t.Helper()
+		code, err := codes.Make(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+	merged, closed := make(unit.Unit), make(into.Unit)
+	if _, err := b.MergeUnits(ctx, unit.Unit, into.Unit, officer); err != nil {
+		t.Fatal(err)
+	}
+	if bound, err := codes.Bind(ctx, reporter, merged); err != nil || bound.Unit != into.Unit {
+		t.Errorf("of a merged unit: %s, %v; want %s", bound.Unit, err, into.Unit)
+	}
+	if _, err := b.CloseUnit(ctx, into.Unit, officer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := codes.Bind(ctx, reporter, closed); !errors.Is(err, venue.ErrInvalid) {
+		t.Errorf("of a closed unit: %v", err)
+	}
+	if _, err := b.registry.Binding(ctx, reporter); !errors.Is(err, venue.ErrNotFound) {
+		t.Errorf("somebody reports for a closed unit: %v", err)
 	}
 }

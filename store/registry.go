@@ -385,6 +385,17 @@ func (r *Registry) claim(ctx context.Context, name, id string) (string, error) {
 	}
 }
 
+// standing follows merged units to the one that stands for them.
+func (r *Registry) standing(ctx context.Context, id venue.UnitID) (venue.Unit, error) {
+	for {
+		u, err := r.Unit(ctx, id)
+		if err != nil || u.Into == "" {
+			return u, err
+		}
+		id = u.Into
+	}
+}
+
 // claimAll claims the names of many, and answers whose they are. A name that
 // nobody has is taken without looking first.
 func claimAll[T any, ID ~string](ctx context.Context, r *Registry, list []T, name func(T) string, id func(T) ID) ([]ID, error) {

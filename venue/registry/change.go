@@ -254,7 +254,8 @@ func next(from, to venue.Status) (venue.Status, error) {
 	return to, nil
 }
 
-// Transfer gives the venue and all its doors to another unit.
+// Transfer gives the venue and all its doors to another unit. One that waited for
+// its unit's proof is in use then: the other has been seen.
 func (p Place) Transfer(to venue.Unit) (Change, error) {
 	switch {
 	case p.open() != nil:
@@ -268,6 +269,9 @@ func (p Place) Transfer(to venue.Unit) (Change, error) {
 	}
 	of := p.Venue.Unit
 	p.Venue.Unit = to.ID
+	if p.Venue.Status == venue.StatusPending {
+		p.Venue.Status = venue.StatusActive
+	}
 	doors := slices.Clone(p.Doors)
 	for i := range doors {
 		doors[i].Unit = to.ID

@@ -39,6 +39,9 @@ func TestWhatIsClosedStaysAsItIs(t *testing.T) {
 			t.Errorf("%s of a closed venue: %v", name, err)
 		}
 	}
+	if c, err := acts["transfer"](place(venue.StatusPending)); err != nil || c.Venue.Status != venue.StatusActive {
+		t.Errorf("given to a unit that was seen, a place is %s, %v", c.Venue.Status, err)
+	}
 	p := place(venue.StatusActive)
 	if c, err := p.Unmanage(manager); err != nil || len(c.Venue.Managers) != 0 || len(p.Venue.Managers) != 1 {
 		t.Errorf("%+v of %+v, %v", c.Venue.Managers, p.Venue.Managers, err)
