@@ -3,10 +3,7 @@ package console
 import (
 	"cmp"
 	"context"
-	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -21,8 +18,6 @@ const (
 	// (fasthttp). A larger one comes by the tool.
 	maxSheet = 15 << 20
 	beside   = 64 << 10 // for the rest of a form
-
-	maxBodies = 4 // of sheets in a process at a time
 )
 
 // Larger is the limit of a body with a photo or a sheet, where one is taken;
@@ -53,35 +48,8 @@ func (h *Handler) Admit(head web.Head) int {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	by, err := h.Access.Authenticate(ctx, cmp.Or(head.Bearer(), head.Cookie(cookie)))
-	if err != nil || !by.May(need) || n > maxSheet && !h.bodies.begin(h.Machine.Now()) {
+	if err != nil || !by.May(need) {
 		return 0
 	}
 	return n
-}
-
-// bodies are the sheets on their way. One that breaks off tells nobody: it counts
-// for as long as it might have taken.
-type bodies struct {
-	mu    sync.Mutex
-	until []time.Time
-}
-
-// begin tells whether there is room for one more.
-func (b *bodies) begin(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.until = slices.DeleteFunc(b.until, now.After)
-	if len(b.until) == maxBodies {
-		return false
-	}
-	b.until = append(b.until, now.Add(web.BodyTime))
-	return true
-}
-
-func (b *bodies) end() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.until) > 0 {
-		b.until = b.until[1:]
-	}
 }

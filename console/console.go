@@ -93,7 +93,6 @@ type Handler struct {
 	// loopback address.
 	Insecure bool
 
-	bodies  bodies
 	walking sync.Mutex // held by the one walk over the trail
 	printer printer
 }

@@ -133,7 +133,6 @@ func (h *Handler) about(c *call) venue.Division {
 
 // sendImport keeps a file, which is then looked at.
 func (h *Handler) sendImport(c *call) (answer, error) {
-	defer h.bodies.end()
 	kind, err := kindOf(c, c.FormValue("kind"))
 	if err != nil {
 		return answer{}, err

@@ -640,25 +640,6 @@ func TestOnlyASessionMaySendMore(t *testing.T) {
 	}
 }
 
-func TestSoManyBodiesAtATimeAndNoMore(t *testing.T) {
-	var b bodies
-	now := time.Unix(0, 0)
-	for range maxBodies {
-		if !b.begin(now) {
-			t.Fatal("there is room")
-		}
-	}
-	if b.begin(now.Add(time.Minute)) {
-		t.Error("one too many")
-	}
-	if b.end(); !b.begin(now) || b.begin(now) {
-		t.Error("who has ended makes room for one")
-	}
-	if !b.begin(now.Add(time.Minute + time.Millisecond)) {
-		t.Error("those that broke off take room for ever")
-	}
-}
-
 // TestAnImportOfFiftyThousandVenues measures; the issue allows 15 s.
 func TestAnImportOfFiftyThousandVenues(t *testing.T) {
 	rows := 2_000

@@ -61,3 +61,51 @@ func TestOnlyTheHeadThatMaySendsMore(t *testing.T) {
 		conn.Close()
 	}
 }
+
+// TestABodyOnItsWayTakesRoom asks where there is room for one such body.
+func TestABodyOnItsWayTakesRoom(t *testing.T) {
+	app := web.New(web.Options{Name: "test", BodyLimit: 1 << 10, Machine: venue.ClockFunc(func() time.Time { return time.Unix(0, 0) }), Log: slog.New(slog.DiscardHandler),
+		Larger: func(web.Head) int { return 40 << 20 }})
+	app.Post("/*", func(c *fiber.Ctx) error { return c.SendString(fmt.Sprint(len(c.Body()))) })
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = app.Listener(listener) }()
+	defer func() { _ = app.Shutdown() }()
+	begin := func(more string) (net.Conn, *bufio.Reader) {
+		t.Helper()
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		_, _ = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\n%sExpect: 100-continue\r\nContent-Length: 5000\r\n\r\n", more)
+		r := bufio.NewReader(conn)
+		if got, err := http.ReadResponse(r, nil); err != nil || got.StatusCode != 100 {
+			t.Fatalf("%v, %v", got, err)
+		}
+		return conn, r // the head has been seen, the body not
+	}
+	finish := func(conn net.Conn, r *bufio.Reader) int {
+		t.Helper()
+		go func() { _, _ = io.WriteString(conn, strings.Repeat("x", 5000)) }()
+		got, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.StatusCode
+	}
+	for range 2 { // what is answered makes room
+		conn, r := begin("")
+		for _, more := range []string{"", "X-Held-Body: 1\r\n", "X-Held-Body: 2\r\n"} { // nor does a client's word
+			if got := finish(begin(more)); got != 413 {
+				t.Errorf("beside one on its way, %q: %d", more, got)
+			}
+		}
+		if got := finish(conn, r); got != 200 {
+			t.Errorf("the first: %d", got)
+		}
+	}
+}

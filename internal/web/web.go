@@ -25,7 +25,8 @@ type Options struct {
 	Name      string
 	BodyLimit int // bytes; larger bodies are refused with 413
 	// Larger gives the limit of a request that may send more, with BodyTime to do
-	// so; 0: BodyLimit. It is asked before a byte of the body is kept. May be nil.
+	// so; 0: BodyLimit. It is asked before a byte of the body is kept. Where as many
+	// are held as may be, it is BodyLimit for the next. May be nil.
 	Larger  func(Head) int
 	Proxies []string
 	Machine venue.Clock
@@ -60,14 +61,23 @@ func New(o Options) *fiber.App {
 		ProxyHeader: "X-Real-IP", EnableTrustedProxyCheck: true, TrustedProxies: o.Proxies, EnableIPValidation: true,
 		ErrorHandler: respond(o.Log),
 	})
+	var bodies held
 	if o.Larger != nil {
 		app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+			h.Del(markHeader)
 			path, _, _ := strings.Cut(string(h.RequestURI()), "?")
-			if n := o.Larger(Head{string(h.Method()), path, h}); n > 0 {
-				return fasthttp.RequestConfig{MaxRequestBodySize: n, ReadTimeout: BodyTime}
+			n := o.Larger(Head{string(h.Method()), path, h})
+			if n <= 0 {
+				return fasthttp.RequestConfig{}
 			}
-			return fasthttp.RequestConfig{}
+			mark, ok := bodies.begin(n, o.Machine.Now())
+			if !ok {
+				return fasthttp.RequestConfig{}
+			}
+			h.Set(markHeader, mark)
+			return fasthttp.RequestConfig{MaxRequestBodySize: n, ReadTimeout: BodyTime}
 		}
+		app.Use(bodies.end)
 	}
 	if o.Metrics != nil {
 		app.Use(measure(o.Metrics, o.Machine))
@@ -252,7 +262,7 @@ func frameDetail(status int) errorDetail {
 	case fiber.StatusMethodNotAllowed:
 		return errorDetail{Code: "method_not_allowed", Message: "不支持的请求方式"}
 	case fiber.StatusRequestEntityTooLarge:
-		return errorDetail{Code: "too_large", Message: "提交的内容过大，或登录已失效"}
+		return errorDetail{Code: "too_large", Message: "提交的内容过大、登录已失效，或同时提交的人太多，请稍候重试"}
 	case fiber.StatusUnsupportedMediaType:
 		return errorDetail{Code: "unsupported_encoding", Message: "不接受压缩的请求内容"}
 	case fiber.StatusRequestHeaderFieldsTooLarge:
