@@ -29,7 +29,7 @@ var errDownload = errors.New("making the file panicked")
 func (h *Handler) stream(c *call, kind, file string, write func(ctx context.Context, w io.Writer) error) error {
 	ctx, cancel := web.Deadline(c.Ctx, downloadWithin)
 	body, pipe := io.Pipe()
-	out := &unhurried{to: pipe, conn: c.Context().Conn(), machine: h.Machine, begun: make(chan struct{})}
+	out := &unhurried{ctx: ctx, to: pipe, conn: c.Context().Conn(), machine: h.Machine, begun: make(chan struct{})}
 	ended, route := make(chan error, 1), c.Route().Path
 	go func() {
 		defer cancel()
@@ -76,9 +76,10 @@ func (h *Handler) endOf(route string, pipe *io.PipeWriter, err error) {
 	_ = pipe.CloseWithError(io.ErrUnexpectedEOF)
 }
 
-// unhurried gives whoever reads time for each piece; the server's own deadline
-// is for a whole answer.
+// unhurried gives whoever reads time for each piece, until ctx ends; the server's own
+// deadline is for a whole answer.
 type unhurried struct {
+	ctx     context.Context
 	to      io.Writer
 	conn    net.Conn
 	machine venue.Clock
@@ -87,6 +88,9 @@ type unhurried struct {
 }
 
 func (u *unhurried) Write(piece []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil { // whoever makes the file may not look
+		return 0, err
+	}
 	if err := u.conn.SetWriteDeadline(u.machine.Now().Add(pieceWithin)); err != nil {
 		return 0, err
 	}

@@ -1,6 +1,8 @@
 package console
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -138,5 +140,16 @@ func TestSilentAndIncompleteCodesAreWorkbooks(t *testing.T) {
 		if len(rows) != want.rows+3 || !strings.Contains(fmt.Sprint(rows), want.has) {
 			t.Errorf("%s: %d lines, want %d and %s: %v", path, len(rows), want.rows+3, want.has, rows[:min(len(rows), 4)])
 		}
+	}
+}
+
+// TestAFileIsNotMadeForEver: whoever reads a piece in time does not hold the
+// printer past the time that a file has.
+func TestAFileIsNotMadeForEver(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	u := &unhurried{ctx: ctx, begun: make(chan struct{})}
+	if _, err := u.Write([]byte("x")); !errors.Is(err, context.Canceled) {
+		t.Errorf("a piece after the end: %v", err)
 	}
 }

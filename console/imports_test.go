@@ -377,6 +377,46 @@ func (d *desk) only() (id string) {
 	return id
 }
 
+// bursting is a random source that panics from its second reading on.
+type bursting struct {
+	io.Reader
+	read atomic.Int64
+}
+
+func (b *bursting) Read(p []byte) (int, error) {
+	if b.read.Add(1) > 1 {
+		panic("司马青黛")
+	}
+	return b.Reader.Read(p)
+}
+
+// TestAFileThatPanicsEndsNoProcess: it is tried again, and given up.
+func TestAFileThatPanicsEndsNoProcess(t *testing.T) {
+	d := newDesk(t, access.RoleChecker)
+	token := d.login("checker")
+	d.intake.Random = &bursting{Reader: d.intake.Random}
+	id := d.idOf(d.upload(token, map[string]string{"kind": "units"}, unitHeads+"青禾商场,"+usccOf(1)+",,410482001,,\n"))
+	for range 5 { // tries
+		d.logged(`"upload":"` + id)
+		if strings.Contains(d.log.String(), "青黛") {
+			t.Error("the log has what the panic said")
+		}
+		d.log.lines.Reset()
+		for range 2 {
+			if _, err := d.h.Uploads.Complete(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			d.machine.ms.Add((31 * time.Second).Milliseconds())
+		}
+		if _, err := d.h.Uploads.Complete(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := d.settled(token, id); got.State != store.UploadFailed {
+		t.Errorf("it is %s", got.State)
+	}
+}
+
 func TestAFileIsItsSendersAlone(t *testing.T) {
 	d := newDesk(t, access.RoleChecker, access.RoleTownship)
 	d.add("colleague", "同事", grantOn("a", access.RoleChecker))

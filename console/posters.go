@@ -67,8 +67,7 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 		c.Set(fiber.HeaderRetryAfter, "60")
 		return answer{}, errPrinting
 	}
-	single := n == 1 && as != "zip"
-	if !single && as != "html" && as != "pdf" || n > poster.Largest {
+	if n > 1 && as != "html" && as != "pdf" || n > poster.Largest {
 		kind := poster.Kind(as)
 		if as == "html" || as == "zip" {
 			kind = poster.KindPDF
@@ -78,7 +77,7 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 			return poster.Archive(w, sheet, kind, posters(ctx))
 		})
 	}
-	defer turn.Unlock()
+	defer turn.Unlock() // of one nothing is streamed: a slow reader would have the others wait
 	doors := make([]poster.Door, 0, n)
 	for d, err := range posters(c.ctx) {
 		if err != nil {
@@ -97,6 +96,8 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 		kind, err = "application/pdf", poster.PDF(&b, sheet, doors...)
 	case "svg":
 		kind, err = "image/svg+xml", poster.SVG(&b, sheet, doors[0])
+	case "zip":
+		kind, err = "application/zip", poster.Archive(&b, sheet, poster.KindPDF, posters(c.ctx))
 	case "png":
 		kind, err = "image/png", poster.PNG(&b, doors[0].Link, pngPixels)
 	}

@@ -51,6 +51,10 @@ func TestPostersOfWhatIsInScope(t *testing.T) {
 			t.Errorf("%s: the page's own style is not allowed", c.query)
 		}
 	}
+	// One alone comes whole: the printer is free before anybody reads it.
+	if got := d.call("GET", "/console/posters?as=zip&door="+door, town, ""); got.status != 200 || got.header.Get("Content-Length") == "" || !strings.HasPrefix(got.body, "PK") {
+		t.Errorf("one in an archive: %d %v", got.status, got.header)
+	}
 	got := d.call("GET", "/console/posters?division=410482001&as=zip", town, "")
 	z, err := zip.NewReader(bytes.NewReader([]byte(got.body)), int64(len(got.body)))
 	if err != nil || len(z.File) != 3 {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -63,8 +64,10 @@ var (
 	ErrDecided = fmt.Errorf("the file is not there to be decided about: %w", venue.ErrConflict)
 )
 
-// errTaken: somebody else works on the row.
-var errTaken = errors.New("taken")
+var (
+	errTaken    = errors.New("taken") // somebody else works on the row
+	errPanicked = errors.New("taking the file panicked")
+)
 
 // NewUploads opens it over what is kept. Files go to desk, from where their
 // senders may write; its Random names them.
@@ -300,10 +303,15 @@ func (u *Uploads) work(ctx context.Context, id string) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case context.Cause(working) == errTaken:
+		return errTaken
 	case errors.As(err, &refusal):
 		return u.end(ctx, id, func(r *store.UploadRow) { r.State, r.Refusal = store.UploadRefused, sheet.Sentence(refusal) })
 	case errors.Is(err, venue.ErrConflict): // the register is another than was looked at
 		_, err := u.rows.Update(ctx, id, func(r *store.UploadRow) error {
+			if r.Holder != u.holder {
+				return errTaken
+			}
 			r.State, r.Again, r.Holder, r.Tries = store.UploadLooking, true, "", 0
 			return nil
 		})
@@ -330,8 +338,15 @@ func (u *Uploads) work(ctx context.Context, id string) error {
 }
 
 // take looks at a file, or imports it. The second time it may have changed the
-// register already, so that the mark of the look is not asked for.
+// register already, so that the mark of the look is not asked for. A file that has
+// this panic is given up like one that fails; the value may hold what stands in it.
 func (u *Uploads) take(ctx context.Context, row store.UploadRow, file []byte, told func(done, total int)) (result Result, problems []byte, err error) {
+	defer func() {
+		if recover() != nil {
+			u.log.Error("taking a file panicked", "kind", row.Kind, "stack", string(debug.Stack()))
+			err = errPanicked
+		}
+	}()
 	kind, ok := KindOf(row.Kind)
 	if !ok {
 		return result, nil, fmt.Errorf("kind of upload: %w", venue.ErrNotFound)
@@ -391,7 +406,7 @@ func (u *Uploads) end(ctx context.Context, id string, change func(*store.UploadR
 // beat writes every second how far a file is, which shows that it is worked on.
 // The work is over if somebody else has taken it; stop waits for the last beat.
 func (u *Uploads) beat(ctx context.Context, id string, done, total *atomic.Int64) (working context.Context, stop func()) {
-	working, cancel := context.WithCancel(ctx)
+	working, cancel := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -412,9 +427,9 @@ func (u *Uploads) beat(ctx context.Context, id string, done, total *atomic.Int64
 				return nil
 			})
 			if errors.Is(err, errTaken) || errors.Is(err, venue.ErrNotFound) {
-				cancel()
+				cancel(errTaken)
 			}
 		}
 	}()
-	return working, func() { cancel(); <-ended }
+	return working, func() { cancel(nil); <-ended }
 }
