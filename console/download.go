@@ -10,8 +10,10 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/sheet"
+	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -109,9 +111,24 @@ type beginning func(title string) (row func(texts ...string) error, err error)
 
 const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
+// leaves writes down that a list of what is in scope leaves the platform as a file.
+func (h *Handler) leaves(c *call, list string) error {
+	details := map[string]string{}
+	if d, err := venue.ParseDivision(c.Query("division")); err == nil {
+		details["division"] = string(d)
+	}
+	_, err := h.Trail.Append(c.ctx, audit.Event{
+		Actor: c.by.User(), Action: "list.download", Object: audit.Object{Kind: "list", ID: list}, Outcome: string(access.Allowed), Details: details,
+	})
+	return err
+}
+
 // workbook answers with a list, whole: fill begins it and adds its rows. The last
 // line says how many they are.
 func (h *Handler) workbook(c *call, l list, fill func(ctx context.Context, begin beginning) error) error {
+	if err := h.leaves(c, l.file); err != nil {
+		return err
+	}
 	return h.stream(c, xlsxType, l.file+".xlsx", func(ctx context.Context, out io.Writer) error {
 		var w *sheet.Writer
 		err := fill(ctx, func(title string) (row func(...string) error, err error) {

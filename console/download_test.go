@@ -13,6 +13,7 @@ import (
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -140,6 +141,9 @@ func TestSilentAndIncompleteCodesAreWorkbooks(t *testing.T) {
 		if len(rows) != want.rows+3 || !strings.Contains(fmt.Sprint(rows), want.has) {
 			t.Errorf("%s: %d lines, want %d and %s: %v", path, len(rows), want.rows+3, want.has, rows[:min(len(rows), 4)])
 		}
+	}
+	if left := d.rows(audit.Filter{Actor: "checker", Action: "list.download"}); len(left) != 4 {
+		t.Errorf("%d lists left by the audit, want 4", len(left))
 	}
 }
 

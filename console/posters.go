@@ -41,6 +41,9 @@ func (h *Handler) posters(c *call) (answer, error) {
 	if err == nil && len(places) == 0 {
 		err = errNoDoors
 	}
+	if err == nil && c.Query("door") == "" && c.Query("unit") == "" {
+		err = h.leaves(c, "posters")
+	}
 	if err != nil {
 		return answer{}, err
 	}

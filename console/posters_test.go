@@ -17,6 +17,7 @@ import (
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/store"
+	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -59,6 +60,10 @@ func TestPostersOfWhatIsInScope(t *testing.T) {
 	z, err := zip.NewReader(bytes.NewReader([]byte(got.body)), int64(len(got.body)))
 	if err != nil || len(z.File) != 3 {
 		t.Errorf("the archive of a town: %v, %d files, want two doors and a list", err, len(z.File))
+	}
+	left := d.rows(audit.Filter{Actor: "township", Action: "list.download"})
+	if len(left) != 3 || left[0].Event.Details["division"] != "410482001" { // a division's posters, not a unit's or a door's
+		t.Errorf("the audit has %+v", left)
 	}
 	page := d.browse("GET", "/console/posters?division=410482001", town, nil)
 	for _, want := range []string{`<td class="n">2</td><td class="n">1</td>`, "/console/posters?division=410482001&amp;sheet=A5&amp;as=zip", words["posters.hint"]} {
