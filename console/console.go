@@ -1,5 +1,5 @@
-// Package console is the door for officials: what they may see of the city,
-// accounts, roles and the audit.
+// Package console is the door for officials: the register and what is missing in
+// it, what they may see of the city, accounts, roles and the audit.
 //
 //	table → Routes → gate (who is it, may they) → handler → page or JSON
 //
