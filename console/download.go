@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -37,7 +38,9 @@ func (h *Handler) stream(c *call, kind, file string, write func(ctx context.Cont
 		defer cancel()
 		err := errDownload
 		defer func() {
-			_ = recover() // outside the handler nobody else survives it
+			if recover() != nil { // outside the handler nobody else survives it
+				h.Log.Error("making a file panicked", "route", route, "stack", string(debug.Stack()))
+			}
 			select {
 			case <-out.begun:
 				h.endOf(route, pipe, err)

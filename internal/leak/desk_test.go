@@ -13,6 +13,7 @@ import (
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/console"
+	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault"
 	"github.com/venuecode/venuecode/vault/audit"
@@ -72,6 +73,7 @@ func misplaced(secret, handle string) (all []asked) {
 		"board?day=" + q, "units?after=" + q, "units/" + p, "doors?unit=" + q, "ledger?day=" + q, "ledger?before=" + q, "alarms?day=" + q, "alarms?page=" + q,
 		"purges?through=" + q, "certificates/" + p, "requests?state=" + q, "keys?name=" + q, "changes?id=" + q, p,
 		"applications?state=" + q, "applications?after=" + q, "applications/" + p, "applications/new?id=" + q, "incomplete?after=" + q, "postings/" + p + "/photo", "posters?door=" + q, "posters?unit=" + q, "posters?division=" + q, "posters?sheet=" + q, "posters?unit=u1&as=" + q, "venues/" + p, "venues/" + p + "/correct", "units/" + p + "/history", "find?q=" + q, "blanks?after=" + q, "blanks/" + p + "/posters", "venues/" + p + "/contacts",
+		"imports", "imports/" + p, "imports/" + p + "/problems.xlsx", "imports/template/" + p,
 		"audit?actor=" + q, "audit?object=" + q, "audit?after=" + q, "audit?from=" + q, "audit?to=" + q, "audit/export?from=" + q + "&to=2022-10-12", "audit/export?from=2022-10-12&to=" + q,
 	} {
 		all = append(all, asked{http.MethodGet, "/console/" + path, nil})
@@ -89,6 +91,7 @@ func misplaced(secret, handle string) (all []asked) {
 		{"applications", object{"name": secret, "uscc": secret, "plate": secret, "division": secret, "doors": secret, "inside": secret, "applicant_phone": secret}}, {"applications", object{"id": secret, "save": true}}, {"doors/" + p + "/posted", object{"finding": secret}},
 		{"applications/" + p + "/approve", object{}}, {"applications/" + p + "/reject", object{"reason": secret}}, {"units/" + p + "/prove", object{"reason": secret}}, {"units/" + p + "/merge", object{"into": secret, "reason": because}},
 		{"units/u1/merge", object{"into": secret, "reason": because}}, {"units/" + p + "/close", object{"reason": secret}}, {"units/" + p + "/bind-code", object{}}, {"venues/" + p + "/managers/remove", object{"manager": secret}},
+		{"imports", object{"kind": secret, "division": secret}}, {"imports/" + p + "/run", object{"partial": secret}}, {"imports/" + p + "/discard", object{}},
 		{"blanks", object{"id": secret, "division": secret, "count": 1}}, {"blanks/activate", object{"code": secret, "venue": secret, "name": secret}},
 		{"venues/" + p + "/suspend", object{"door": secret, "reason": secret}}, {"venues/" + p + "/doors", object{"name": secret, "code": secret}}, {"venues/" + p + "/correct", object{"name": secret}},
 		{"requests/" + p + "/approve", object{"totp": secret}}, {"requests/" + p + "/reject", object{"reason": secret}},
@@ -108,10 +111,14 @@ func desk(o *out) {
 	register := store.NewRegister(w.engine, w.registry, w.vault, clock)
 	codes := store.NewBindCodes(w.engine, w.registry, w.vault.Blind, rand.Reader, clock)
 	codes.Register = register
+	uploads, err := intake.NewUploads(store.NewUploads(w.engine, w.vault, clock), &intake.Desk{Register: register, Random: rand.Reader}, clock, clock, o.log)
+	if err != nil {
+		o.Fatal(err)
+	}
 	h := &console.Handler{
 		Access: w.officials, Trail: w.trail, Proof: whole{w.trail, w.engine, w.signer.Public()}, Keys: copied{w.vault, store.NewCollection[store.EscrowRow](w.engine, store.Escrows)},
 		Disposal: graveyard{w.retention()}, Identities: w.identities(1000), Machine: clock, Office: register.Show(store.NewOffice(w.engine, w.registry)), Boards: service, Clock: clock,
-		Incomplete: clock.Now, Log: o.log,
+		Incomplete: clock.Now, Log: o.log, Uploads: uploads,
 		OldCodes: w.registry, ChatCodes: codes, Postings: register,
 		Applying: &registry.Service{Applications: register, Book: register, Blanks: register, Random: rand.Reader, Clock: clock,
 			Resolve: func(ctx context.Context, code venue.Code) (venue.VenueID, error) {

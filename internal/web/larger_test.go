@@ -21,6 +21,9 @@ func TestOnlyTheHeadThatMaySendsMore(t *testing.T) {
 	const bearer, session = "Authorization: Bearer token\r\n", "Cookie: other=1; session=token\r\n"
 	app := web.New(web.Options{Name: "test", BodyLimit: 1 << 10, Machine: venue.ClockFunc(func() time.Time { return time.Unix(0, 0) }), Log: slog.New(slog.DiscardHandler),
 		Larger: func(h web.Head) int {
+			if h.Path == "/panic" {
+				panic("司马青黛")
+			}
 			if h.Method == "POST" && h.Path == "/photo" && (h.Bearer() == "token" || h.Cookie("session") == "token") {
 				return 100 << 10
 			}
@@ -43,6 +46,7 @@ func TestOnlyTheHeadThatMaySendsMore(t *testing.T) {
 		{"/photo", bearer, 50 << 10, false, 200}, {"/photo?x=1", session, 50 << 10, true, 200}, {"/photo", bearer, 200 << 10, false, 413}, {"/photo", session, 200 << 10, true, 413},
 		{"/photo", "", 50 << 10, false, 413}, {"/photo", "", 50 << 10, true, 413}, {"/photo", "Cookie: session=x\r\n", 50 << 10, false, 413}, {"/photo", "", 500, false, 200},
 		{"/photo/", bearer, 50 << 10, false, 413}, {"/other?/photo", bearer, 50 << 10, false, 413}, {"/other", bearer, 50 << 10, true, 413}, {"/other", "", 500, false, 200},
+		{"/panic", bearer, 50 << 10, false, 413}, {"/panic", bearer, 500, false, 200},
 	} {
 		conn, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {

@@ -63,19 +63,23 @@ func New(o Options) *fiber.App {
 	})
 	var bodies held
 	if o.Larger != nil {
-		app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+		app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) (more fasthttp.RequestConfig) {
+			defer func() {
+				if recover() != nil { // no handler is around it
+					o.Log.Error("asking for a larger body panicked", "stack", string(debug.Stack()))
+				}
+			}()
 			h.Del(markHeader)
 			path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 			n := o.Larger(Head{string(h.Method()), path, h})
 			if n <= 0 {
-				return fasthttp.RequestConfig{}
+				return more
 			}
-			mark, ok := bodies.begin(n, o.Machine.Now())
-			if !ok {
-				return fasthttp.RequestConfig{}
+			if mark, ok := bodies.begin(n, o.Machine.Now()); ok {
+				h.Set(markHeader, mark)
+				more.MaxRequestBodySize, more.ReadTimeout = n, BodyTime
 			}
-			h.Set(markHeader, mark)
-			return fasthttp.RequestConfig{MaxRequestBodySize: n, ReadTimeout: BodyTime}
+			return more
 		}
 		app.Use(bodies.end)
 	}
