@@ -1,23 +1,23 @@
 package web
 
 import (
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 )
 
 // largerHeld is how many bytes of larger bodies of one limit a process holds at a
 // time: four sheets, or fifteen photos.
 const largerHeld = 64 << 20
 
-// held are the larger bodies that are on their way, or answered just now. One that
-// breaks off tells nobody: it counts for as long as it might have taken.
+// held are the larger bodies that are on their way, or being answered, by the head
+// in the connection's buffers. One whose sender leaves before its first byte tells
+// nobody: it counts for as long as it might have taken.
 type held struct {
 	mu     sync.Mutex
-	last   int
-	bodies map[string]heldBody
+	bodies map[*fasthttp.RequestHeader]heldBody
 }
 
 type heldBody struct {
@@ -25,45 +25,38 @@ type heldBody struct {
 	until time.Time
 }
 
-// markHeader names a body among those held, from its head on. What a client sends
-// under the name is dropped.
-const markHeader = "X-Held-Body"
-
 // begin makes room for one more, if there is any.
-func (h *held) begin(limit int, now time.Time) (mark string, ok bool) {
+func (h *held) begin(head *fasthttp.RequestHeader, limit int, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	sum := limit
-	for mark, b := range h.bodies {
+	for other, b := range h.bodies {
 		switch {
 		case now.After(b.until):
-			delete(h.bodies, mark)
+			delete(h.bodies, other)
 		case b.limit == limit:
 			sum += limit
 		}
 	}
 	if sum > largerHeld {
-		return "", false
+		return false
 	}
 	if h.bodies == nil {
-		h.bodies = map[string]heldBody{}
+		h.bodies = map[*fasthttp.RequestHeader]heldBody{}
 	}
-	h.last++
-	mark = strconv.Itoa(h.last)
-	h.bodies[mark] = heldBody{limit, now.Add(BodyTime)}
-	return mark, true
+	h.bodies[head] = heldBody{limit, now.Add(BodyTime)}
+	return true
 }
 
-// end is a handler that gives the room back once the body is answered.
-func (h *held) end(c *fiber.Ctx) error {
-	mark := c.Get(markHeader)
-	if mark == "" {
-		return c.Next()
-	}
-	defer func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		delete(h.bodies, mark)
-	}()
+// end gives the room back, if there is any to give.
+func (h *held) end(head *fasthttp.RequestHeader) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.bodies, head)
+}
+
+// answered is a handler that gives the room back behind all others.
+func (h *held) answered(c *fiber.Ctx) error {
+	defer h.end(&c.Request().Header)
 	return c.Next()
 }

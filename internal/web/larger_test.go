@@ -77,7 +77,7 @@ func TestABodyOnItsWayTakesRoom(t *testing.T) {
 	}
 	go func() { _ = app.Listener(listener) }()
 	defer func() { _ = app.Shutdown() }()
-	begin := func(more string) (net.Conn, *bufio.Reader) {
+	begin := func(length int) (net.Conn, *bufio.Reader) {
 		t.Helper()
 		conn, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {
@@ -85,7 +85,7 @@ func TestABodyOnItsWayTakesRoom(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = conn.Close() })
 		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-		_, _ = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\n%sExpect: 100-continue\r\nContent-Length: 5000\r\n\r\n", more)
+		_, _ = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", length)
 		r := bufio.NewReader(conn)
 		if got, err := http.ReadResponse(r, nil); err != nil || got.StatusCode != 100 {
 			t.Fatalf("%v, %v", got, err)
@@ -94,22 +94,23 @@ func TestABodyOnItsWayTakesRoom(t *testing.T) {
 	}
 	finish := func(conn net.Conn, r *bufio.Reader) int {
 		t.Helper()
-		go func() { _, _ = io.WriteString(conn, strings.Repeat("x", 5000)) }()
+		go func() {
+			_, _ = io.WriteString(conn, strings.Repeat("x", 5000))
+			_ = conn.(*net.TCPConn).CloseWrite()
+		}()
 		got, err := http.ReadResponse(r, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got.StatusCode
 	}
-	for range 2 { // what is answered makes room
-		conn, r := begin("")
-		for _, more := range []string{"", "X-Held-Body: 1\r\n", "X-Held-Body: 2\r\n"} { // nor does a client's word
-			if got := finish(begin(more)); got != 413 {
-				t.Errorf("beside one on its way, %q: %d", more, got)
-			}
+	for _, first := range []struct{ length, status int }{{5000, 200}, {41 << 20, 413}, {6000, 400}, {5000, 200}} { // whatever came of it makes room
+		conn, r := begin(first.length)
+		if got := finish(begin(5000)); first.length < 40<<20 && got != 413 {
+			t.Errorf("beside one of %d on its way: %d", first.length, got)
 		}
-		if got := finish(conn, r); got != 200 {
-			t.Errorf("the first: %d", got)
+		if got := finish(conn, r); got != first.status {
+			t.Errorf("%d bytes: %d, want %d", first.length, got, first.status)
 		}
 	}
 }

@@ -52,6 +52,8 @@ func (h Head) Cookie(name string) string { return string(h.header.Cookie(name)) 
 
 // New makes a fiber app.
 func New(o Options) *fiber.App {
+	var bodies held
+	respond := respond(o.Log)
 	app := fiber.New(fiber.Config{
 		AppName: o.Name, DisableStartupMessage: true,
 		Immutable: true, // strings of a request outlive it; without this they alias its buffers
@@ -59,9 +61,11 @@ func New(o Options) *fiber.App {
 		ReadTimeout: 10 * time.Second, WriteTimeout: 15 * time.Second, IdleTimeout: 60 * time.Second,
 		Concurrency: 20000, CaseSensitive: true,
 		ProxyHeader: "X-Real-IP", EnableTrustedProxyCheck: true, TrustedProxies: o.Proxies, EnableIPValidation: true,
-		ErrorHandler: respond(o.Log),
+		ErrorHandler: func(c *fiber.Ctx, err error) error {
+			bodies.end(&c.Request().Header) // fasthttp comes here with what it could not read
+			return respond(c, err)
+		},
 	})
-	var bodies held
 	if o.Larger != nil {
 		app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) (more fasthttp.RequestConfig) {
 			defer func() {
@@ -69,19 +73,15 @@ func New(o Options) *fiber.App {
 					o.Log.Error("asking for a larger body panicked", "stack", string(debug.Stack()))
 				}
 			}()
-			h.Del(markHeader)
+			bodies.end(h) // of the request before, on the same connection or another
 			path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 			n := o.Larger(Head{string(h.Method()), path, h})
-			if n <= 0 {
-				return more
-			}
-			if mark, ok := bodies.begin(n, o.Machine.Now()); ok {
-				h.Set(markHeader, mark)
+			if n > 0 && bodies.begin(h, n, o.Machine.Now()) {
 				more.MaxRequestBodySize, more.ReadTimeout = n, BodyTime
 			}
 			return more
 		}
-		app.Use(bodies.end)
+		app.Use(bodies.answered)
 	}
 	if o.Metrics != nil {
 		app.Use(measure(o.Metrics, o.Machine))
