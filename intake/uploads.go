@@ -303,7 +303,7 @@ func (u *Uploads) work(ctx context.Context, id string) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case context.Cause(working) == errTaken:
+	case errors.Is(context.Cause(working), errTaken):
 		return errTaken
 	case errors.As(err, &refusal):
 		return u.end(ctx, id, func(r *store.UploadRow) { r.State, r.Refusal = store.UploadRefused, sheet.Sentence(refusal) })
