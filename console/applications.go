@@ -221,6 +221,7 @@ func (f formSent) form() registry.Form {
 type formPage struct {
 	Title  string
 	To     string // where it is sent
+	Back   string // to the page that it is about, if any
 	ID     string
 	Parts  []web.FormPart
 	Faults int

@@ -99,12 +99,13 @@ type Handler struct {
 
 // What a route may need besides a permission.
 const (
-	public = access.Permission("public") // no login
-	anyone = access.PasswordChange       // every login has it, a forced change of password too
-	cookie = "venuecode_console"         // holds the session's token
-	within = 10 * time.Second            // for a request; a login waits its turn to hash
-	denied = "console.denied"            // the action of an attempt in the audit
-	beyond = "scope"                     // its reason, where something is there and not for the asker
+	public    = access.Permission("public") // no login
+	anyone    = access.PasswordChange       // every login has it, a forced change of password too
+	cookie    = "venuecode_console"         // holds the session's token
+	within    = 10 * time.Second            // for a request; a login waits its turn to hash
+	doneQuery = "done"                      // what was done, a key of doneWords
+	denied    = "console.denied"            // the action of an attempt in the audit
+	beyond    = "scope"                     // its reason, where something is there and not for the asker
 )
 
 // route is a row of the table.
@@ -386,11 +387,21 @@ func (h *Handler) answer(c *call, a answer) error {
 	case a.page != "":
 		return h.render(c, a.page, a.data)
 	case a.to != "":
-		return c.Redirect(a.to, fiber.StatusSeeOther)
+		return c.Redirect(a.to+said(c.Route().Path), fiber.StatusSeeOther)
 	case a.data != nil:
 		return c.JSON(a.data)
 	}
 	return nil // sent already
+}
+
+// said is the query by which the page that follows a form tells what was done; ""
+// where the page itself shows it.
+func said(path string) string {
+	name := strings.NewReplacer("/:", ".", "/", ".").Replace(strings.TrimPrefix(path, "/console/"))
+	if doneWords[name] == "" {
+		return ""
+	}
+	return "?" + doneQuery + "=" + name
 }
 
 type done struct {

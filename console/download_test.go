@@ -101,7 +101,7 @@ func TestTheListsOfADeadlineAreReadWhole(t *testing.T) {
 		}
 	}
 	html := d.browse("GET", "/console/coverage/deadline?unit=unit-a&at=2022-05-18T10:00", token, nil).body
-	for _, want := range []string{fmt.Sprintf("合计 %d · 本页 %d", deadlinePage+2, deadlinePage), "deadline.xlsx?list=unposted&amp;at=2022-05-18T10%3a00&amp;division=&amp;sector=&amp;unit=unit-a", "?list=without_code&amp;after=410482001002-late-"} {
+	for _, want := range []string{fmt.Sprintf("合计 %d 家 · 本页 %d 家", deadlinePage+2, deadlinePage), "deadline.xlsx?list=unposted&amp;at=2022-05-18T10%3a00&amp;division=&amp;sector=&amp;unit=unit-a", "?list=without_code&amp;after=410482001002-late-"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %s", want)
 		}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"path"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -61,6 +62,9 @@ type choice struct {
 	Field      string      `json:"-"` // in which the chosen id goes
 	Filled     []typed     `json:"-"`
 }
+
+// Act is what the word is for what is being done.
+func (p choice) Act() string { return path.Base(p.To) }
 
 type choiceError struct {
 	Code    string `json:"code"`

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"html/template"
 	"path"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,6 +94,9 @@ var funcs = template.FuncMap{
 		}
 		return time.Time(i).In(venue.Zone).Format("01-02 15:04:05")
 	},
+	// on is for what may be years back.
+	"on":        func(i instant) string { return minuteOf(time.Time(i)) },
+	"thousands": thousands,
 	// share is for beside the two numbers, never instead: cut down, so that what
 	// lacks one is never all.
 	"share": func(have, must int) string {
@@ -123,9 +128,19 @@ var funcs = template.FuncMap{
 	},
 }
 
+// thousands writes 12345 as 12,345. No count is below nought.
+func thousands(n any) string {
+	s := fmt.Sprint(reflect.Indirect(reflect.ValueOf(n)))
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
 // view is what a page knows.
 type view struct {
 	Page string
+	Done string // what the act has done that led here
 	Me   self
 	Form string // the token that its forms carry
 	Data any
@@ -141,12 +156,52 @@ func (v view) Can(p access.Permission) bool {
 	return false
 }
 
+// Menu is what the account may see of the menu.
+func (v view) Menu() (sections []section) {
+	for _, s := range menu {
+		s.Links = slices.DeleteFunc(slices.Clone(s.Links), func(l link) bool {
+			return !v.Can(needs[l.Path]) || l.Path == doorsPage && v.Can(access.UnitsRead) // who sees units finds doors there
+		})
+		if len(s.Links) > 0 {
+			sections = append(sections, s)
+		}
+	}
+	return sections
+}
+
+// tab is a page beside the one that is shown.
+type tab struct {
+	link
+	Here bool
+}
+
+// Tabs are the pages on coverage.
+func (v view) Tabs() (tabs []tab) {
+	for _, l := range coverageLinks {
+		if v.Can(needs[l.Path]) {
+			tabs = append(tabs, tab{l, path.Base(l.Path) == v.Page})
+		}
+	}
+	return tabs
+}
+
+// needs are the permissions of the pages by path.
+var needs = func() map[string]access.Permission {
+	all := map[string]access.Permission{}
+	for _, r := range table {
+		if r.method == fiber.MethodGet {
+			all[r.path] = r.need
+		}
+	}
+	return all
+}()
+
 func (h *Handler) render(c *call, page string, data any) error {
 	t, ok := pages[page]
 	if !ok {
 		return fmt.Errorf("no page %q", page)
 	}
-	v := view{Page: page, Data: data}
+	v := view{Page: page, Done: doneWords[c.Query(doneQuery)], Data: data}
 	if c.by.User() != "" {
 		v.Me, v.Form = me(c.by), formToken(c.token)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +204,52 @@ func TestHomeLeadsOnlyWhereTheAccountMayGo(t *testing.T) {
 					t.Errorf("%s is led to %s: %d", user, r.path, got.status)
 				}
 			}
+		}
+	}
+}
+
+// TestTheMenuHasEveryPage but those that another page leads to.
+func TestTheMenuHasEveryPage(t *testing.T) {
+	left := []string{"/console/style.css", "/console/login", "/console", "/console/password", "/console/audit/export", "/console/applications/new"}
+	for _, s := range menu {
+		for _, l := range s.Links {
+			if needs[l.Path] == "" {
+				t.Errorf("the menu leads to %s, which is no page", l.Path)
+			}
+			left = append(left, l.Path)
+		}
+	}
+	for _, r := range table {
+		if r.method == "GET" && !slices.Contains(left, r.path) && !strings.Contains(r.path, ":") && !strings.HasSuffix(r.path, ".xlsx") {
+			t.Errorf("nobody finds %s", r.path)
+		}
+	}
+}
+
+func TestThePageAfterAFormTellsWhatWasDone(t *testing.T) {
+	told := 0
+	for _, r := range table {
+		if r.method == "POST" && said(r.path) != "" {
+			told++
+		}
+	}
+	if told != len(doneWords) {
+		t.Errorf("%d of %d sentences are of a form", told, len(doneWords))
+	}
+	d := newDesk(t)
+	token := d.login("township")
+	for query, want := range map[string]bool{said("/console/venues/:id/close"): true, "?done=<b>": false, "": false} {
+		page := d.browse("GET", "/console/units"+query, token, nil).body
+		if strings.Contains(page, doneWords["venues.id.close"]) != want || strings.Contains(page, `role="status"`) != want || strings.Contains(page, "<b>") {
+			t.Errorf("%q: %s", query, page)
+		}
+	}
+}
+
+func TestThousands(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 12345: "12,345", 1234567: "1,234,567"} {
+		if one, other := thousands(n), thousands(&n); one != want || other != want {
+			t.Errorf("%d: %s, %s", n, one, other)
 		}
 	}
 }

@@ -121,6 +121,7 @@ type printRun struct {
 	Doors    int                 `json:"doors"`
 	Most     int                 `json:"most"` // in one file: more are to be asked for by smaller divisions
 	Seconds  map[poster.Kind]int `json:"seconds"`
+	Asked    bool                `json:"-"` // else the division is what the form begins with
 }
 
 // Over tells whether they are too many for one file.
@@ -132,6 +133,7 @@ func (p printRun) Minutes(kind poster.Kind) int { return (p.Seconds[kind] + 59) 
 func (h *Handler) printRun(c *call) (answer, error) {
 	out := printRun{Most: postersMost, Seconds: map[poster.Kind]int{}}
 	if c.Query("division") == "" {
+		out.Division = h.about(c)
 		return answer{page: "posters", data: out}, nil
 	}
 	d, err := venue.ParseDivision(c.Query("division"))
@@ -142,7 +144,7 @@ func (h *Handler) printRun(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	out.Division, out.Place, out.Doors = d, h.Divisions.FullName(d), len(places)
+	out.Division, out.Place, out.Doors, out.Asked = d, h.Divisions.FullName(d), len(places), true
 	for kind, takes := range posterTakes {
 		out.Seconds[kind] = int((takes*time.Duration(out.Doors) + time.Second - 1) / time.Second)
 	}

@@ -67,7 +67,7 @@ func TestSomebodyLooksWhetherTheCodeHangsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	shot := append([]byte("\xff\xd8\xff\xe1\x00\x1cExif\x00\x00GPS 33.19755N 112.8"), b.Bytes()[2:]...)
-	if got := d.phone(path, unit, map[string]string{"finding": "posted", "remark": "正门右侧"}, shot); got.status != 303 || got.header.Get("Location") != place {
+	if got := d.phone(path, unit, map[string]string{"finding": "posted", "remark": "正门右侧"}, shot); got.status != 303 || got.header.Get("Location") != place+"?done=doors.code.posted" {
 		t.Fatalf("posted: %d %s", got.status, got.body)
 	}
 	if posted() == "" {

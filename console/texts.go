@@ -195,12 +195,12 @@ var words = map[string]string{
 	"deadline.coded": "申领时间", "deadline.posted": "张贴确认", "list.here": "本页", "deadline.below": "本单位及下属单位",
 	"trend.days": "天数", "trend.hint": "每日 23:55 留存；缺少的日期当时没有留存。当天为目前的数。",
 	"regulators.hint": "依据通知的监管分工。一个主体可能有多个主管部门（如建筑工地），各行之和可能大于合计。属地责任始终适用。", "regulators.nobody": "通知未明确主管部门（由属地负责）", "regulators.unnamed": "其中的类型或行业",
-	"silent.hint": "在用且已启用满所选天数、期间没有任何扫码记录的场所码。", "silent.days": "天数", "silent.looked": "本页核查出入口",
+	"silent.hint": "在用且已启用满所选天数、期间没有任何扫码记录的场所码。", "silent.days": "天数", "silent.looked": "本页核查了",
 	"draft.hint": "按目前数据生成，不保存、不发送。", "subjects.proposals": "待认领的主体", "subjects.proposals.hint": "按名称和地址相似度提出，由人确认或排除，系统不会自动认领。相似度为相邻两字的重合比例：名称占七成，地址占三成。",
 	"subjects.units": "可能的单位", "subjects.like": "相似", "subjects.like.name": "名称", "subjects.like.address": "地址", "subjects.confirm": "是同一主体", "subjects.refuse": "不是", "subjects.nobody": "没有相似的单位",
 	"subjects.imports": "最近导入", "subjects.import.hint": "名录用表格导入：先核对新增、变更和不再列出的数量，再导入。",
-	"imports": "表格导入", "imports.hint": "先上传核对，看过结果再决定是否导入。已经登记的不会改动，同一文件再次导入不会重复。文件加密保存，导入后立即删除，不导入的一天后删除；不超过 15 MB，可用 .xlsx 或 .csv。", "imports.last": "最近的导入",
-	"import.kind": "内容", "import.division": "所属区划（应设主体名录、原系统的码）", "import.file": "表格文件（.xlsx 或 .csv）", "import.send": "上传核对", "import.templates": "下载空白表格：",
+	"imports": "表格导入", "imports.hint": "先上传核对，看过结果再决定是否导入。已经登记的不会改动，同一文件再次导入不会重复。文件加密保存，导入后立即删除，不导入的一天后删除。不超过 15 MB。", "imports.last": "最近的导入",
+	"import.kind": "内容", "import.division": "区划代码", "import.file": "表格文件（.xlsx 或 .csv）", "import.send": "上传核对", "import.templates": "下载空白表格：",
 	"import.rows": "行数", "import.ok": "正确", "import.proof": "需核对证件", "import.bad": "有误", "import.partly": "有误的行未导入", "import.writing": "正在导入", "import.leave": "本页自动刷新。可以离开，稍后从“表格导入”再进来看。",
 	"import.failed": "没有完成。请重新上传同一个文件，已经导入的行不会重复。", "import.again": "核对之后登记情况有变动，没有导入完。以下是重新核对的结果，请再次决定。",
 	"import.run": "导入", "import.good": "只导入正确的行", "import.discard": "放弃", "import.bad.hint": "有误的行不能导入。可以下载下面的表格，改好后只上传这些行；也可以改好原文件后整个重新上传。", "import.bad.subjects": "名录是一个区划的全部主体：请改好原文件后整个重新上传，只上传改好的行会把其余主体当作“不再列出”。只导入正确的行时，不会标记任何主体不再列出。",
@@ -211,21 +211,88 @@ var words = map[string]string{
 	"apply.edit": "修改后提交", "proof.needed": "需核对登记证件", "proof.hint": "统一社会信用代码的校验位不符，请核对营业执照、法人证书等登记证件原件。",
 	"approve.seen": "已核对证件，通过", "approve.unseen": "通过（证件待核）", "reject.back": "退回", "applicant.at": "提交时间", "channel": "渠道", "decider": "办理人", "decided": "办理时间", "by.policy": "按政策自动通过",
 	"category": "类别", "history": "历史", "posted": "张贴确认", "posted.not": "未确认", "incomplete": "待补全", "incomplete.hint": "原系统的码，照常可以扫。补全后码不变，不必更换码牌。",
-	"venue.correct": "更正场所信息", "venue.complete": "补全场所信息", "venue.act": "办理", "suspend": "停用", "resume": "恢复", "close": "注销", "close.hint": "注销后码永久失效", "transfer": "转移", "transfer.to": "转给（单位名称、信用代码或编号）",
-	"merge": "合并", "merge.into": "并入（场所名称、场所码或编号）", "merge.unit": "并入（单位名称、信用代码或编号）", "whole.venue": "整个场所", "door.add": "增加出入口", "door.name": "出入口名称", "door.code": "空白码（没有不填，自动发码）", "door.rename": "出入口更名",
+	"venue.correct": "更正场所信息", "venue.complete": "补全场所信息", "venue.act": "办理", "suspend": "停用", "resume": "恢复", "close": "注销", "transfer": "转移", "transfer.to": "转给（名称、信用代码或编号）",
+	"merge": "合并", "merge.into": "并入（名称、场所码或编号）", "merge.unit": "并入（名称、信用代码或编号）", "whole.venue": "整个场所", "door.add": "增加出入口", "door.name": "出入口名称", "door.code": "空白码（没有不填，自动发码）", "door.rename": "出入口更名",
 	"prove": "核对登记证件", "prove.do": "已核对", "short.name": "简称", "zone": "分区或门店编号", "plate": "车牌号", "merged.into": "已并入", "all": "全部", "choose": "请选择", "must": "必填", "place.within": "所在大型场所", "what": "名称", "posting": "确认张贴、现场巡查", "posting.hint": "到门口扫码，核对打开的页面上的名称、编号、域名与码牌一致，再在这里记录。", "postings": "张贴和巡查记录", "finding": "情况", "remark": "备注", "photo": "照片", "photo.hint": "JPEG 或 PNG，不超过 8MB；位置等附带信息不保存",
 	"codes": "场所码", "poster": "码牌", "poster.print": "打印", "posters.all": "全部码牌", "poster.code": "二维码图片",
 	"blanks": "空白码", "blanks.hint": "提前印制、尚未挂到出入口的场所码。启用前扫码无效。", "blanks.print": "印制一批", "blanks.count": "张数", "blanks.used": "已启用", "blanks.at": "印制时间", "blanks.rest": "打印未启用的",
 	"activate": "启用空白码", "activate.hint": "一个空白码只能挂在一个出入口，启用后永不改挂。", "activate.code": "空白码编号或链接", "activate.code.hint": "码牌下方的 16 位编号，或扫码打开的网址", "activate.venue": "场所", "activate.venue.hint": "名称的开头、场所编号，或该场所任一出入口的场所码", "activate.do": "启用",
 	"find": "查找", "find.q": "名称、信用代码或场所码", "find.hint": "可以查：单位、场所名称的开头（“青禾市”一类的市名可以不写），完整的统一社会信用代码，场所码的编号或链接，原系统码的内容。名称中间的字查不到。只查本辖区。",
-	"find.more": "还有更多，请多输入几个字。", "find.none": "没有找到。", "choose.title": "请选择", "choose.this": "就是它",
-	"bind.unit": "上报人绑定码", "bind.venue": "负责人绑定码", "bind.unit.make": "生成上报人绑定码", "bind.venue.make": "生成负责人绑定码", "bind.once": "只显示这一次，请当面或电话告知本人", "bind.how": "请本人在企业微信群里 @机器人，或在企业微信应用、公众号里单聊，发送：", "bind.until": "有效至", "bind.rule": "只能用一次",
+	"find.more": "还有更多，请多输入几个字。", "find.none": "没有找到。", "choose.title": "请选择", "choose.this": "选这个",
+	"bind.unit": "上报人绑定码", "bind.venue": "负责人绑定码", "bind.unit.make": "生成上报人绑定码", "bind.venue.make": "生成负责人绑定码", "bind.once": "只显示这一次，请当面或电话告知本人", "bind.how": "请本人在企业微信群里 @机器人，或在企业微信应用、公众号里单聊，发送下面这句话：", "bind.until": "有效至", "bind.rule": "只能用一次",
 	"bind.unit.what": "绑定后代表单位上报每日扫码次数。", "bind.venue.what": "绑定后，场所有人扫出红码时收到告警。", "managers": "接收红码告警的负责人", "managers.account": "账号", "managers.since": "绑定时间", "managers.remove": "解除",
 	"contacts": "联系人", "contacts.hint": "只供审核和联系使用，查看已记入审计。", "contacts.masked": "姓名和手机号已隐去部分内容。", "contacts.applicant": "申请人", "contacts.manager": "管理人员",
 	"close.unit": "注销单位", "close.unit.hint": "全部场所和码同时注销，永久失效；不再要求上报；下级单位转到上一级；统一社会信用代码可以重新登记。不能恢复。",
 	"posters.hint": "下载为一个 ZIP 压缩包，边制作边传送，请等下载完成再打开；没有下载完整的压缩包打不开，请重新下载。同一时间只为一人制作多张码牌。",
 	"posters.over": "一次最多", "posters.over.do": "张，请按乡镇、街道分别下载。", "posters.as": "文件", "posters.count": "张数", "posters.minutes": "约需（分钟）", "posters.pdf": "每个出入口一个 PDF", "posters.svg": "每个出入口一个 SVG（印刷厂用）",
+	"companies": "家", "persons": "人", "account": "我的账号", "save": "保存", "unit.doors": "场所和码", "unit.beyond": "辖区外的单位", "place.back": "返回场所", "applications.back": "返回申领列表", "imports.back": "返回表格导入",
+	"import.unit": "行", "import.division.hint": "只用于应设主体名录、原系统的码：表格是哪个区划的", "blanks.print.hint": "印制的编号不能撤销，没有用完的不启用即可。", "silent.doors": "个出入口。", "regulators.rows": "主管部门和区划", "choose.hint": "选中后立即办理。",
+	"approve.hint": "通过后立即生成每个出入口的场所码。", "reject.hint": "申请人看得到事由，改好可以再交。", "managers.remove.hint": "不再收到告警",
+	"venue.stop": "停用、恢复、注销", "venue.stop.of": "对象", "venue.stop.hint": "停用：扫码提示无效，可以恢复。注销：码永久失效，不能恢复。", "transfer.hint": "场所和全部码归新单位，以前的扫码仍算原单位。", "merge.hint": "本场所由另一处代替，两处的码都还能扫。不能撤销。", "merge.unit.hint": "本单位由另一单位代替，场所和码归另一单位。不能撤销。",
+	"none.units": "没有单位。", "none.applications": "没有这样的申领。", "none.incomplete": "没有待补全的场所。", "none.blanks": "还没有印制过。", "none.imports": "还没有导入过。", "none.doors": "没有场所码。", "none.contacts": "没有登记联系人。",
+	"none.history": "没有办理记录。", "none.missing": "没有缺码的。", "none.deadline": "没有，全部按期完成。", "none.silent": "没有静默的场所码。", "none.proposals": "没有待认领的主体。", "none.managers": "还没有人绑定，扫出红码时没有人收到告警。",
 	"reveal.id": "证件号码", "reveal.phone": "手机号", "reveal.until": "显示至", "reveal.once": "仅显示这一次，到时自动返回列表",
+}
+
+// doneWords tell after a form what was done, by the route without parameters.
+var doneWords = map[string]string{
+	"password":                "口令已修改，请用新口令登录。",
+	"applications.id.approve": "已通过，场所码已生成。码牌在场所页面打印。", "applications.id.reject": "已退回。",
+	"units.id.prove": "已核对，场所码可以使用。", "units.id.merge": "已合并。", "units.id.close": "单位已注销，场所和码一并失效。",
+	"doors.code.posted": "已记录。", "blanks": "已印制，可以打印。", "blanks.activate": "已启用，扫码有效。请在码牌的框里写上或贴上名称。",
+	"venues.id.correct": "已更正。", "venues.id.doors": "已增加出入口，请打印码牌。", "venues.id.doors.rename": "已更名。名称变了的码牌请重新打印。",
+	"venues.id.suspend": "已停用，扫码提示无效。", "venues.id.resume": "已恢复。", "venues.id.close": "已注销，码永久失效。", "venues.id.transfer": "已转移。", "venues.id.merge": "已合并。", "venues.id.managers.remove": "已解除，不再收到告警。",
+	"subjects.id.confirm": "已认领。", "subjects.id.refuse": "已排除。",
+}
+
+type link struct{ Path, Name, Hint string }
+
+type section struct {
+	Name  string
+	Links []link
+}
+
+const doorsPage = "/console/doors"
+
+var coverageLinks = []link{
+	{"/console/coverage", "应设尽设", "覆盖率：按区划、行业、类别"},
+	{"/console/coverage/missing", "缺码名单", "哪些主体还没有码，缺在哪一步"},
+	{"/console/coverage/deadline", "限期核查", "到限期还没有申领、没有确认张贴的单位"},
+	{"/console/coverage/trend", "趋势", "覆盖率逐日变化"},
+	{"/console/coverage/regulators", "行业主管部门", "按主管部门的覆盖率"},
+	{"/console/codes/silent", "静默场所码", "连续几天没有人扫的码"},
+	{"/console/coverage/draft", "通报草稿", "按目前数据写成的通报草稿"},
+	{"/console/subjects", "应设主体名录", "名录的导入情况，待认领的主体"},
+}
+
+// menu is what the home page leads to, most used first.
+var menu = []section{
+	{"场所码", []link{
+		{"/console/applications", "申领", "场所码的申领和审核"},
+		{"/console/find", "查找", "按名称、信用代码、场所码查单位和场所"},
+		{"/console/units", "单位", "单位、场所、出入口"},
+		{doorsPage, "场所码", "本单位的出入口和码牌"},
+		{"/console/blanks/activate", "启用空白码", "在门口用手机启用"},
+		{"/console/blanks", "空白码", "提前印制一批"},
+		{"/console/incomplete", "待补全", "原系统的码，信息还不全的"},
+		{"/console/imports", "表格导入", "成批登记单位、场所和出入口"},
+		{"/console/posters", "全部码牌", "下载一个区划的全部码牌"},
+	}},
+	{"应设尽设", coverageLinks},
+	{"每日上报", []link{
+		{"/console/board", "报送看板", "各单位今天报了没有，与平台记录是否一致"},
+		{"/console/ledger", "台账", "发出的提醒、日报和预警"},
+	}},
+	{"疫情处置", []link{{"/console/alarms", "红码告警", "当天扫出红码的记录"}}},
+	{"系统", []link{
+		{"/console/accounts", "账号", "新建、停用、重置口令"},
+		{"/console/changes", "待批变更", "须由另一人批准的账号变更"},
+		{"/console/requests", "待批事项", "数据销毁、平台退出、密钥托管的审批"},
+		{"/console/purges", "数据销毁", "保存期限，提前销毁"},
+		{"/console/certificates", "销毁证书", "已经销毁的"},
+		{"/console/audit", "审计记录", "谁在什么时候办了什么"},
+		{"/console/keys", "密钥", "轮换和托管"},
+	}},
 }
 
 var _ = [1]struct{}{}[maxSheet>>20-15] // the hint names it

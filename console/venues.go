@@ -253,6 +253,7 @@ func (h *Handler) mendPage(c *call) (answer, error) {
 // that is not filled in stays.
 func (h *Handler) mendForm(c *call, p registry.Place, f registry.Form) (formPage, error) {
 	page := h.formPage("venue.correct", "/console/venues/"+string(p.Venue.ID)+"/correct", "", f)
+	page.Back = "/console/venues/" + string(p.Venue.ID)
 	if p.Venue.Status == venue.StatusIncomplete {
 		page.Title = "venue.complete"
 		return page, nil
