@@ -227,10 +227,10 @@ var words = map[string]string{
 	"posters.over": "一次最多", "posters.over.do": "张，请按乡镇、街道分别下载。", "posters.as": "文件", "posters.count": "张数", "posters.minutes": "约需（分钟）", "posters.pdf": "每个出入口一个 PDF", "posters.svg": "每个出入口一个 SVG（印刷厂用）",
 	"companies": "家", "persons": "人", "account": "我的账号", "save": "保存", "unit.doors": "场所和码", "unit.beyond": "辖区外的单位", "place.back": "返回场所", "applications.back": "返回申领列表", "imports.back": "返回表格导入",
 	"import.unit": "行", "import.division.hint": "只用于应设主体名录、原系统的码：表格是哪个区划的", "blanks.print.hint": "印制的编号不能撤销，没有用完的不启用即可。", "silent.doors": "个出入口。", "regulators.rows": "主管部门和区划", "choose.hint": "选中后立即办理。",
-	"approve.hint": "通过后立即生成每个出入口的场所码。", "reject.hint": "申请人看得到事由，改好可以再交。", "managers.remove.hint": "不再收到告警",
+	"approve.hint": "通过后立即生成每个出入口的场所码。", "approve.unseen.hint": "证件待核的，在单位页面核对后码才能扫。", "reject.hint": "申请人看得到事由，改好可以再交。", "managers.remove.hint": "不再收到告警",
 	"venue.stop": "停用、恢复、注销", "venue.stop.of": "对象", "venue.stop.hint": "停用：扫码提示无效，可以恢复。注销：码永久失效，不能恢复。", "transfer.hint": "场所和全部码归新单位，以前的扫码仍算原单位。", "merge.hint": "本场所由另一处代替，两处的码都还能扫。不能撤销。", "merge.unit.hint": "本单位由另一单位代替，场所和码归另一单位。不能撤销。",
 	"none.units": "没有单位。", "none.applications": "没有这样的申领。", "none.incomplete": "没有待补全的场所。", "none.blanks": "还没有印制过。", "none.imports": "还没有导入过。", "none.doors": "没有场所码。", "none.contacts": "没有登记联系人。",
-	"none.history": "没有办理记录。", "none.missing": "没有缺码的。", "none.deadline": "没有，全部按期完成。", "none.silent": "没有静默的场所码。", "none.proposals": "没有待认领的主体。", "none.managers": "还没有人绑定，扫出红码时没有人收到告警。",
+	"none.history": "没有办理记录。", "none.missing": "没有缺码的。", "none.deadline": "没有，全部按期完成。", "none.silent": "没有静默的场所码。", "none.proposals": "没有待认领的主体。", "none.managers": "还没有人绑定，扫出红码时场所里没有人收到告警。",
 	"reveal.id": "证件号码", "reveal.phone": "手机号", "reveal.until": "显示至", "reveal.once": "仅显示这一次，到时自动返回列表",
 }
 

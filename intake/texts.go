@@ -93,7 +93,7 @@ var particular = map[string]string{
 	"division unknown":      "没有这个区划代码，请核对。",
 	"division no_name":      "没有这个区划名称，或有多个同名的，请改填行政区划代码。",
 	"place unknown":         "没有这个区划代码，请核对。",
-	"headcount range":       "应为 0–1000000 的整数。",
+	"headcount range":       "应为 0–1,000,000 的整数。",
 	"sectors range":         "最多 10 个行业。",
 	"category unknown":      "不是通知所列六类之一，请填写一至六，或场所类型。",
 	"short_name length":     "应为 2–8 个字。",
