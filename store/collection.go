@@ -45,10 +45,10 @@ func (c Collection[T]) Get(ctx context.Context, id string) (Row[T], error) {
 	return c.decode(d)
 }
 
-// GetAll reads, by id, those that there are.
+// GetAll reads, by id, those that there are, each once however often it is named.
 func (c Collection[T]) GetAll(ctx context.Context, ids []string) (map[string]T, error) {
 	found := make(map[string]T, len(ids))
-	for some := range slices.Chunk(ids, atOnce) {
+	for some := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(ids))), atOnce) {
 		docs, err := c.docs.GetAll(ctx, c.schema.Name, some)
 		if err != nil {
 			return nil, fmt.Errorf("get %s: %w", c.schema.Name, err)

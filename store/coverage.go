@@ -414,28 +414,26 @@ func (c *Coverage) EachMissing(ctx context.Context, scope venue.Scope, f registr
 	if err != nil {
 		return err
 	}
-	units := remember(c.registry.units)
 	for some := range slices.Chunk(all, inAPiece) {
-		subjects := make([]registry.Subject, len(some))
-		g, within := errgroup.WithContext(ctx)
-		g.SetLimit(together)
+		ids, of := make([]string, len(some)), make([]string, len(some))
 		for i, m := range some {
-			g.Go(func() error {
-				row, err := c.census.subjects.Get(within, m.ID)
-				subjects[i] = row.Value
-				return err
-			})
+			ids[i], of[i] = m.ID, string(m.Unit)
 		}
-		if err := g.Wait(); err != nil {
+		subjects, err := c.census.subjects.GetAll(ctx, ids)
+		if err != nil {
 			return fmt.Errorf("read subjects: %w", err)
 		}
-		for i, m := range some {
-			out := MissingSubject{Gapped: m, Subject: subjects[i]}
-			u, err := units(ctx, string(m.Unit))
-			if err != nil {
-				return fmt.Errorf("read the unit of a subject: %w", err)
+		units, err := c.registry.units.GetAll(ctx, of)
+		if err != nil {
+			return fmt.Errorf("read the units of subjects: %w", err)
+		}
+		for _, m := range some {
+			s, ok := subjects[m.ID]
+			if !ok {
+				return fmt.Errorf("read subjects: %w", venue.ErrNotFound)
 			}
-			if scope.Covers(u) {
+			out := MissingSubject{Gapped: m, Subject: s}
+			if u := units[string(m.Unit)]; scope.Covers(u) {
 				out.UnitName = u.Name
 			}
 			if err := yield(out); err != nil {

@@ -396,9 +396,14 @@ func (l Gapped) compare(o Gapped) int {
 // id: at most limit of them, behind the one after, and how many there are in all.
 // gap narrows to one; "" is all. A limit of 0 is none.
 func (p *Picture) Missing(scope venue.Scope, f Filter, gap Gap, after Gapped, limit int) (list []Gapped, total int) {
-	taken := map[*cell]bool{}
+	taken, most := map[*cell]bool{}, 0
 	for key, c := range p.cells {
-		taken[c] = f.takes(scope, key) && c.Have < c.Must
+		if taken[c] = f.takes(scope, key) && c.Have < c.Must; taken[c] {
+			most += c.Must - c.Have
+		}
+	}
+	if limit == 0 {
+		list = make([]Gapped, 0, most)
 	}
 	for i := range p.subjects {
 		s := &p.subjects[i]
