@@ -134,8 +134,13 @@ func TestWhoAppliedShowsThatTheCodeHangs(t *testing.T) {
 	if _, body, _ := w.call("GET", page, "", nil); !strings.Contains(body, "已确认张贴<b>（2022-10-12 12:00）") {
 		t.Errorf("afterwards: %s", body)
 	}
-	if rows := w.looks(); len(rows) != 1 || rows[0].By != registry.Applicant || rows[0].Remark != "正门右侧" || len(rows[0].Photo) == 0 || bytes.Contains(rows[0].Photo, []byte("JFIF")) {
-		t.Errorf("kept: %+v", rows)
+	rows := w.looks()
+	if len(rows) != 1 || rows[0].By != registry.Applicant || rows[0].Remark != "正门右侧" {
+		t.Fatalf("kept: %+v", rows)
+	}
+	kept, err := store.NewCollection[store.PostingPhotoRow](w.docs, store.PostingPhotos).Get(t.Context(), rows[0].PhotoID)
+	if err != nil || len(kept.Value.Sealed) == 0 || bytes.Contains(kept.Value.Sealed, []byte("JFIF")) {
+		t.Errorf("the photo kept: %d bytes, %v", len(kept.Value.Sealed), err)
 	}
 	for range registry.ApplicantDaily - 1 {
 		if status, body, _ := w.upload(path, "", map[string]string{"door": front, "finding": "damaged"}, shot(t)); status != 303 {

@@ -104,6 +104,7 @@ func Kinds(e Engine, keep Keep) []Kind {
 		{"coverage_days", keep.Counts, forget(e, CoverageDays, day)},
 		{"subject_imports", keep.Audit, forget(e, SubjectImports, at)},
 		{"postings", keep.Counts, forget(e, PostingRows, at)},
+		{"posting_photos", keep.Counts, forget(e, PostingPhotos, at)}, // behind those that lead to them
 		{"upload_pieces", UploadKept, forget(e, UploadPieces, at)},
 		{"uploads", keep.Counts, forget(e, UploadRows, at)},
 		{"messages", keep.Messages, forget(e, Outbox, states("due", OutboxSent, OutboxDropped, OutboxDead))},

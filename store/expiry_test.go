@@ -116,6 +116,12 @@ var things = map[string][]thing{
 	"subject_imports": {{"subject_imports", insert(store.SubjectImports, func(_ string, at time.Time) store.SubjectImportRow {
 		return store.SubjectImportRow{At: at}
 	}), older(keep.Audit)}},
+	"postings": {{"postings", insert(store.PostingRows, func(_ string, at time.Time) store.PostingRow {
+		return store.PostingRow{At: at}
+	}), older(keep.Counts)}},
+	"posting_photos": {{"posting_photos", insert(store.PostingPhotos, func(_ string, at time.Time) store.PostingPhotoRow {
+		return store.PostingPhotoRow{At: at}
+	}), older(keep.Counts)}},
 	"upload_pieces": {{"upload_pieces", insert(store.UploadPieces, func(_ string, at time.Time) store.UploadPieceRow {
 		return store.UploadPieceRow{At: at}
 	}), older(store.UploadKept)}},

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"time"
 
@@ -9,32 +11,48 @@ import (
 	"github.com/venuecode/venuecode/venue/registry"
 )
 
-// PostingRows are the looks at doors.
-var PostingRows = Schema{Name: "postings", Indexes: []Index{ // random id, an applicant's code.day.number → PostingRow
-	{Name: "venue", Fields: []string{"venue", "at"}},
-	{Name: "at", Fields: []string{"at"}},
-}}
+// The looks at doors, and their photos: lists are read without.
+var (
+	PostingRows = Schema{Name: "postings", Indexes: []Index{ // random id, an applicant's code.day.number → PostingRow
+		{Name: "venue", Fields: []string{"venue", "at"}},
+		{Name: "at", Fields: []string{"at"}},
+	}}
+	PostingPhotos = Schema{Name: "posting_photos", Indexes: []Index{{Name: "at", Fields: []string{"at"}}}} // id of the look:hash → PostingPhotoRow
+)
 
-// PostingRow is a look at a door. A photo may show more than a poster, so it is
-// sealed.
+// PostingRow is a look at a door.
 type PostingRow struct {
 	Door    string
 	Venue   string
 	Finding string
 	Remark  string
-	Photo   []byte // sealed; empty for none
+	PhotoID string // "": none
 	At      time.Time
 	By      string
 }
 
+// PostingPhotoRow is the photo of a look. It may show more than a poster, so it is
+// sealed.
+type PostingPhotoRow struct {
+	Sealed []byte
+	At     time.Time // the look's
+}
+
 const postingUse = "posting/"
 
-// Keep remembers a look at a door; see registry.Postings.
+// Keep remembers a look at a door; see registry.Postings. The photo is written
+// first, under an id of its own: one whose look was cut off, or lost to another of
+// the same id, belongs to nobody and goes when its time is over.
 func (r *Register) Keep(ctx context.Context, p registry.Posting) error {
 	row := PostingRow{Door: string(p.Door), Venue: string(p.Venue), Finding: string(p.Finding), Remark: p.Remark, At: p.At, By: p.By}
 	if p.Photo != nil {
-		var err error
-		if row.Photo, err = r.sealer.Seal(postingUse+p.ID, p.Photo); err != nil {
+		sealed, err := r.sealer.Seal(postingUse+p.ID, p.Photo)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(sealed)
+		row.PhotoID = p.ID + ":" + base64.RawURLEncoding.EncodeToString(sum[:16])
+		if _, err := insert(ctx, r.photos, row.PhotoID, PostingPhotoRow{sealed, p.At}); err != nil {
 			return err
 		}
 	}
@@ -53,7 +71,7 @@ func (r *Register) Kept(ctx context.Context, id string) (bool, error) {
 func posting(row Row[PostingRow]) registry.Posting {
 	v := row.Value
 	return registry.Posting{ID: row.ID, Door: venue.Code(v.Door), Venue: venue.VenueID(v.Venue), Finding: registry.Finding(v.Finding),
-		Remark: v.Remark, Has: len(v.Photo) > 0, At: v.At.UTC(), By: v.By}
+		Remark: v.Remark, Has: v.PhotoID != "", At: v.At.UTC(), By: v.By}
 }
 
 // Postings lists the last limit looks at the doors of a venue in scope, the newest
@@ -77,11 +95,17 @@ func (o *Office) Posting(ctx context.Context, scope venue.Scope, id string) (reg
 		return registry.Posting{}, err
 	}
 	p := posting(row)
-	if _, err = o.Venue(ctx, scope, p.Venue); err == nil && p.Has {
-		p.Photo, err = o.register.sealer.Open(postingUse+id, row.Value.Photo)
-	}
-	if err != nil {
+	if _, err := o.Venue(ctx, scope, p.Venue); err != nil {
 		return registry.Posting{}, err
+	}
+	if p.Has {
+		photo, err := o.register.photos.Get(ctx, row.Value.PhotoID)
+		if err != nil {
+			return registry.Posting{}, err
+		}
+		if p.Photo, err = o.register.sealer.Open(postingUse+id, photo.Value.Sealed); err != nil {
+			return registry.Posting{}, err
+		}
 	}
 	return p, nil
 }

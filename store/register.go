@@ -119,6 +119,7 @@ type Register struct {
 	blanks       Collection[BlankCodeRow]
 	rosters      Collection[RosterRow]
 	postings     Collection[PostingRow]
+	photos       Collection[PostingPhotoRow]
 	sealer       Sealer
 	clock        venue.Clock // civil
 }
@@ -140,6 +141,7 @@ func NewRegister(docs Documents, r *Registry, sealer Sealer, civil venue.Clock) 
 		blanks:       NewCollection[BlankCodeRow](docs, BlankCodes),
 		rosters:      NewCollection[RosterRow](docs, Rosters),
 		postings:     NewCollection[PostingRow](docs, PostingRows),
+		photos:       NewCollection[PostingPhotoRow](docs, PostingPhotos),
 		sealer:       sealer, clock: civil,
 	}
 }

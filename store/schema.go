@@ -52,7 +52,7 @@ var PlatformTokens = Schema{Name: "platform_tokens"} // platform:app id → Plat
 // person's number and the person, a stage and its messages.
 var Schemas = []Schema{
 	Audit, AuditCheckpoints, AuditSinks,
-	Applications, ChangeRows, RegisterNames, Contacts, BlankBatches, BlankCodes, OldCodes, Rosters, PostingRows,
+	Applications, ChangeRows, RegisterNames, Contacts, BlankBatches, BlankCodes, OldCodes, Rosters, PostingPhotos, PostingRows,
 	Units, Groups, Venues, Doors, Tenures, Territories, Persons, PersonIDs, Accounts, Bindings, BindCodeRows,
 	Reports, Outbox, Stages, Callbacks, Rechecks, Escrows, Certificates, Meta,
 	Officials, OfficialSessions, OfficialChanges, OfficialRequests, OfficialQuotas, OfficialRoster,
