@@ -20,7 +20,7 @@ import (
 
 // What a file that is taken away may need, more than any other answer.
 const (
-	downloadWithin = 30 * time.Minute // to be made: posters of a city take ten
+	downloadWithin = 30 * time.Minute // to be made: the codes of a city as pictures take six, where much else runs
 	pieceWithin    = 15 * time.Second // to take a piece of it
 )
 

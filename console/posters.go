@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"iter"
@@ -17,11 +18,11 @@ import (
 	"github.com/venuecode/venuecode/venue/checkin"
 )
 
-// postersMost bounds one archive: 100 kB of list, five to ten minutes of PDF.
+// postersMost bounds one archive.
 const postersMost = 20_000
 
-// posterTakes is about how long one takes in an archive, where nothing else runs.
-var posterTakes = map[poster.Kind]time.Duration{poster.KindPDF: 20 * time.Millisecond, poster.KindPNG: 8 * time.Millisecond, poster.KindSVG: 2 * time.Millisecond}
+// posterTakes is about how long one takes where nothing else runs, by ?as=.
+var posterTakes = map[string]time.Duration{"pdf": 2 * time.Millisecond, "zip": 20 * time.Millisecond, "png": 8 * time.Millisecond, "svg": 2 * time.Millisecond}
 
 // printer bounds the memory and the time that posters take.
 type printer struct {
@@ -47,13 +48,16 @@ func (h *Handler) posters(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	// A division's are handed out together.
+	slices.SortStableFunc(places, func(a, b checkin.Place) int { return cmp.Compare(a.Venue.Division, b.Venue.Division) })
 	return h.print(c, name, len(places), func(ctx context.Context) iter.Seq2[poster.Door, error] { return h.printed(ctx, places) })
 }
 
 // print sends n posters, one or more.
 //
 // ?as= html, to print from a browser; pdf; zip of PDFs; svg and png, of many as a
-// ZIP. More than poster.Largest are a ZIP however they are asked for.
+// ZIP. More than poster.Largest are a ZIP however they are asked for, of volumes
+// where it would be of PDFs.
 func (h *Handler) print(c *call, name string, n int, posters func(context.Context) iter.Seq2[poster.Door, error]) (answer, error) {
 	sheet, ok := map[string]poster.Sheet{"": poster.A4, "a4": poster.A4, "a5": poster.A5}[strings.ToLower(c.Query("sheet"))]
 	if !ok {
@@ -71,13 +75,15 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 		return answer{}, errPrinting
 	}
 	if n > 1 && as != "html" && as != "pdf" || n > poster.Largest {
-		kind := poster.Kind(as)
-		if as == "html" || as == "zip" {
-			kind = poster.KindPDF
-		}
 		return answer{}, h.stream(c, "application/zip", name+".zip", func(ctx context.Context, w io.Writer) error {
 			defer turn.Unlock()
-			return poster.Archive(w, sheet, kind, posters(ctx))
+			switch {
+			case as == "svg" || as == "png":
+				return poster.Archive(w, sheet, poster.Kind(as), posters(ctx))
+			case n > poster.Largest:
+				return poster.Volumes(w, sheet, posters(ctx))
+			}
+			return poster.Archive(w, sheet, poster.KindPDF, posters(ctx))
 		})
 	}
 	defer turn.Unlock() // of one nothing is streamed: a slow reader would have the others wait
@@ -116,22 +122,30 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 
 // printRun is what the posters of a division come to.
 type printRun struct {
-	Division venue.Division      `json:"division,omitempty"`
-	Place    string              `json:"division_name,omitempty"`
-	Doors    int                 `json:"doors"`
-	Most     int                 `json:"most"` // in one file: more are to be asked for by smaller divisions
-	Seconds  map[poster.Kind]int `json:"seconds"`
-	Asked    bool                `json:"-"` // else the division is what the form begins with
+	Division venue.Division `json:"division,omitempty"`
+	Place    string         `json:"division_name,omitempty"`
+	Doors    int            `json:"doors"`
+	Most     int            `json:"most"`    // in one file: more are to be asked for by smaller divisions
+	Seconds  map[string]int `json:"seconds"` // by ?as=
+	Asked    bool           `json:"-"`       // else the division is what the form begins with
 }
 
 // Over tells whether they are too many for one file.
 func (p printRun) Over() bool { return p.Doors > p.Most }
 
-// Minutes is about how long they take as a kind, rounded up.
-func (p printRun) Minutes(kind poster.Kind) int { return (p.Seconds[kind] + 59) / 60 }
+// Volumes is how many posters a PDF has at most; 0 if one has them all.
+func (p printRun) Volumes() int {
+	if p.Doors <= poster.Largest {
+		return 0
+	}
+	return poster.PerVolume
+}
+
+// Minutes is about how long they take, rounded up.
+func (p printRun) Minutes(as string) int { return (p.Seconds[as] + 59) / 60 }
 
 func (h *Handler) printRun(c *call) (answer, error) {
-	out := printRun{Most: postersMost, Seconds: map[poster.Kind]int{}}
+	out := printRun{Most: postersMost, Seconds: map[string]int{}}
 	if c.Query("division") == "" {
 		out.Division = h.about(c)
 		return answer{page: "posters", data: out}, nil
@@ -145,8 +159,11 @@ func (h *Handler) printRun(c *call) (answer, error) {
 		return answer{}, err
 	}
 	out.Division, out.Place, out.Doors, out.Asked = d, h.Divisions.FullName(d), len(places), true
-	for kind, takes := range posterTakes {
-		out.Seconds[kind] = int((takes*time.Duration(out.Doors) + time.Second - 1) / time.Second)
+	for as, takes := range posterTakes {
+		out.Seconds[as] = int((takes*time.Duration(out.Doors) + time.Second - 1) / time.Second)
+	}
+	if out.Volumes() > 0 {
+		out.Seconds["zip"] = out.Seconds["pdf"] // which is the same then
 	}
 	return answer{page: "posters", data: out}, nil
 }

@@ -19,6 +19,7 @@ const (
 	textDoor     = "出入口"
 	textActivate = "启用前扫码无效。启用后在框内填写或粘贴名称"
 	textIndex    = "目录.txt"
+	textPosters  = "码牌" // of doors that lie in no division that has a name
 )
 
 // textPrivacy names the legal basis: 《个人信息保护法》第十三条第一款第三项、第四项.
@@ -39,3 +40,5 @@ func textMissing(missing []rune) string {
 }
 
 func textTotal(n int) string { return fmt.Sprintf("共 %d 张", n) }
+
+func textPage(n int) string { return fmt.Sprintf("第 %d 页", n) }
