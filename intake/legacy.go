@@ -103,15 +103,21 @@ func (r *legacyReader) Row(number int, get func(string) string) (bool, registry.
 // Match finds each place's unit by its name. One that there is not is made when
 // it is written, and has no USCC: completing the venue finds the right one.
 func (r *legacyReader) Match(ctx context.Context, _ map[int]bool) (map[int]registry.Faults, error) {
-	several := make([]bool, len(r.places))
+	type answer struct {
+		unit   venue.Unit
+		reason string
+	}
+	found := map[string]*answer{} // each name is asked for once
 	g, within := errgroup.WithContext(ctx)
 	g.SetLimit(lookups)
-	for i := range r.places {
-		g.Go(func() error {
-			p := &r.places[i]
-			unit, reason, err := r.desk.unitNamed(within, p.unit)
-			p.venue.Unit, p.venue.Division = unit.ID, unit.Division
-			several[i] = reason == reasonSeveral
+	for _, p := range r.places {
+		if found[p.unit] != nil {
+			continue
+		}
+		a := new(answer)
+		found[p.unit] = a
+		g.Go(func() (err error) {
+			a.unit, a.reason, err = r.desk.unitNamed(within, p.unit)
 			return err
 		})
 	}
@@ -121,7 +127,9 @@ func (r *legacyReader) Match(ctx context.Context, _ map[int]bool) (map[int]regis
 	missing := map[int]registry.Faults{}
 	for i := range r.places {
 		p := &r.places[i]
-		if p.dropped = several[i]; p.dropped {
+		a := found[p.unit]
+		p.venue.Unit, p.venue.Division = a.unit.ID, a.unit.Division
+		if p.dropped = a.reason == reasonSeveral; p.dropped {
 			for _, n := range p.numbers {
 				missing[n] = fault("unit_name", reasonSeveral)
 			}

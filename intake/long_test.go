@@ -77,6 +77,82 @@ func TestAnImportOfACity(t *testing.T) {
 	}
 }
 
+// TestARegisterOfACity takes a register of subjects, with VENUECODE_LONG of 200,000,
+// and then what somebody would send a month later: a hundredth is new, another has
+// moved, another is gone.
+func TestARegisterOfACity(t *testing.T) {
+	rows := 2_000
+	if os.Getenv("VENUECODE_LONG") != "" {
+		rows = 200_000
+	}
+	c := newTown(t)
+	register := func(n int, later bool) string {
+		var b strings.Builder
+		b.WriteString("名称,统一社会信用代码,地址,所属区划,行业,状态\n")
+		for i := range n {
+			at := "文昌路"
+			if later && i < rows && i%100 == 0 {
+				continue
+			} else if later && i < rows && i%100 == 50 {
+				at = "人民路"
+			}
+			fmt.Fprintf(&b, "青禾市%d号商店,%s,%s%d号,419981001,商贸,存续\n", i, uscc(i), at, i)
+		}
+		return b.String()
+	}
+	calls := &counted{Engine: c.engine.Engine}
+	c.engine.Engine = calls
+	first, next := register(rows, false), register(rows+rows/100, true)
+	for _, f := range []struct {
+		what, text string
+		want       store.SubjectCounts
+		most       int // calls to the store for 100 rows
+	}{
+		{"subjects", first, store.SubjectCounts{Rows: rows, OK: rows, New: rows}, 3},
+		{"subjects again", first, store.SubjectCounts{Rows: rows, OK: rows, Same: rows}, 3},
+		{"subjects of a month later", next, store.SubjectCounts{Rows: rows, OK: rows, New: rows / 100, Changed: rows / 100, Same: rows - rows/50, Gone: rows / 100}, 6},
+	} {
+		began, used := time.Now(), processorTime(t)
+		calls.n.Store(0)
+		r := take(t, c.desk, "subjects", f.text, intake.Options{})
+		if r.Plan == nil || r.Plan.SubjectCounts != f.want {
+			t.Fatalf("%s: %+v, want %+v", f.what, r.Plan, f.want)
+		}
+		t.Logf("%-25s %5.1f s of processor time in %5.1f s, %d calls", f.what, (processorTime(t) - used).Seconds(), time.Since(began).Seconds(), calls.n.Load())
+		if n := int(calls.n.Load()); n > f.most*rows/100 {
+			t.Errorf("%s: %d calls for %d rows, want %d for 100", f.what, n, rows, f.most)
+		}
+	}
+	if n := c.all(store.Subjects); n != rows+rows/100 {
+		t.Errorf("%d subjects, want %d", n, rows+rows/100)
+	}
+}
+
+// TestANameIsAskedForOnce: files repeat those of a few units and towns.
+func TestANameIsAskedForOnce(t *testing.T) {
+	c := newTown(t)
+	take(t, c.desk, "units", unitHead+"青禾市商务局,"+uscc(0)+",,419981001,机关,3,,\n", intake.Options{})
+	calls := &counted{Engine: c.engine.Engine}
+	c.engine.Engine = calls
+	var units, legacy strings.Builder
+	units.WriteString(unitHead)
+	legacy.WriteString(legacyHead)
+	for i := range 200 {
+		above := []string{"青禾市商务局", uscc(0)}[i%2]
+		fmt.Fprintf(&units, "青禾市%d号商店,%s,%s,洗月街道,商贸,3,,\n", i, uscc(i+1), above)
+		fmt.Fprintf(&legacy, "https://csm.example.com/q?id=%d,旧店%d,%s,文昌路%d号\n", i, i, []string{"青禾市商务局", "不在册的单位"}[i%2], i)
+	}
+	for kind, f := range map[string]struct {
+		text string
+		want int64
+	}{"units": {units.String(), 4}, "legacy": {legacy.String(), 2}} { // of units: by name, by USCC and then its id, the town
+		calls.n.Store(0)
+		if r := take(t, c.desk, kind, f.text, intake.Options{DryRun: true}); r.OK != 200 || calls.n.Load() != f.want {
+			t.Errorf("%s: %d good rows after %d calls, want %d", kind, r.OK, calls.n.Load(), f.want)
+		}
+	}
+}
+
 // counted counts the calls of documents.
 type counted struct {
 	store.Engine

@@ -24,7 +24,7 @@ var units = Kind{
 		{Field: "contact_phone", Heading: "联系电话", Help: helpPhone, Example: "139XXXXXXXX"},
 	}},
 	New: func(d *Desk, o Options) Reader {
-		return &unitReader{desk: d, by: o.By, rows: map[venue.USCC]int{}, named: map[string][]int{}}
+		return &unitReader{desk: d, by: o.By, rows: map[venue.USCC]int{}, named: map[string][]int{}, parents: map[string]parent{}}
 	},
 }
 
@@ -39,12 +39,19 @@ type unitLine struct {
 	dropped bool
 }
 
+// parent is what the register knows of one that is not in the file.
+type parent struct {
+	id     venue.UnitID
+	reason string // why there is none
+}
+
 type unitReader struct {
-	desk  *Desk
-	by    registry.Who
-	lines []unitLine
-	rows  map[venue.USCC]int // line
-	named map[string][]int   // lines
+	desk    *Desk
+	by      registry.Who
+	lines   []unitLine
+	rows    map[venue.USCC]int // line
+	named   map[string][]int   // lines
+	parents map[string]parent  // as written; each is asked for once
 }
 
 func (r *unitReader) Row(number int, get func(string) string) (bool, registry.Faults) {
@@ -80,6 +87,7 @@ func (r *unitReader) Match(ctx context.Context, proof map[int]bool) (map[int]reg
 		missing[r.lines[i].number] = append(missing[r.lines[i].number], fault(field, reason)...)
 		r.lines[i].dropped = true
 	}
+	divisions := map[string]venue.Division{} // by name, "" if there is none
 	for i := range r.lines {
 		l := &r.lines[i]
 		m, err := registry.Draw(r.desk.Random, 0)
@@ -95,13 +103,16 @@ func (r *unitReader) Match(ctx context.Context, proof map[int]bool) (map[int]reg
 			}
 		}
 		if l.place != "" {
-			d, err := r.desk.division(ctx, l.place)
-			if errors.Is(err, venue.ErrNotFound) {
-				drop(i, "division", reasonNoName)
-			} else if err != nil {
-				return nil, err
+			d, asked := divisions[l.place]
+			if !asked {
+				if d, err = r.desk.division(ctx, l.place); err != nil && !errors.Is(err, venue.ErrNotFound) {
+					return nil, err
+				}
+				divisions[l.place] = d
 			}
-			l.unit.Division = d
+			if l.unit.Division = d; d == "" {
+				drop(i, "division", reasonNoName)
+			}
 		}
 		if !l.dropped && !r.desk.reaches(l.unit.Division) {
 			drop(i, "division", reasonOutside)
@@ -122,27 +133,37 @@ func (r *unitReader) Match(ctx context.Context, proof map[int]bool) (map[int]reg
 // findParent finds the unit above a line, in the file or else in the register.
 func (r *unitReader) findParent(ctx context.Context, i int) (reason string, err error) {
 	l := &r.lines[i]
-	if uscc, _, err := registry.ParseUSCC(l.parent); err == nil {
+	uscc, _, invalid := registry.ParseUSCC(l.parent)
+	if invalid == nil {
 		if j, ok := r.rows[uscc]; ok {
 			l.above = j
 			return "", nil
 		}
-		u, err := r.desk.Register.UnitOf(ctx, uscc)
-		if errors.Is(err, venue.ErrNotFound) || err == nil && !r.desk.reaches(u.Division) {
-			return registry.ReasonUnknown, nil
-		}
-		l.unit.Parent = u.ID
-		return "", err
-	}
-	if lines := r.named[l.parent]; len(lines) == 1 {
+	} else if lines := r.named[l.parent]; len(lines) == 1 {
 		l.above = lines[0]
 		return "", nil
 	} else if len(lines) > 1 {
 		return reasonSeveral, nil
 	}
-	u, reason, err := r.desk.unitNamed(ctx, l.parent)
-	l.unit.Parent = u.ID
-	return reason, err
+	p, asked := r.parents[l.parent]
+	if !asked {
+		var u venue.Unit
+		if invalid == nil {
+			u, err = r.desk.Register.UnitOf(ctx, uscc)
+			if errors.Is(err, venue.ErrNotFound) || err == nil && !r.desk.reaches(u.Division) {
+				u, p.reason, err = venue.Unit{}, registry.ReasonUnknown, nil
+			}
+		} else {
+			u, p.reason, err = r.desk.unitNamed(ctx, l.parent)
+		}
+		if err != nil {
+			return "", err
+		}
+		p.id = u.ID
+		r.parents[l.parent] = p
+	}
+	l.unit.Parent = p.id
+	return p.reason, nil
 }
 
 // follow walks up from each line, once over each: who stands below a line that

@@ -210,12 +210,12 @@ func (f SubjectFile) check(row SubjectRow) (s registry.Subject, proof bool, faul
 // compare finds the fate of each row, and those that are gone.
 func (c *Census) compare(ctx context.Context, f SubjectFile, p *SubjectPlan) error {
 	seen := make(map[string]bool, len(p.rows))
-	note := func(row Row[registry.Subject]) {
-		in := p.rows[row.ID]
-		if in.fate = subjectChanged; in.digest == row.Value.Digest() && row.Value.Gone == 0 {
+	note := func(id string, there registry.Subject) {
+		in := p.rows[id]
+		if in.fate = subjectChanged; in.digest == there.Digest() && there.Gone == 0 {
 			in.fate = subjectSame
 		}
-		p.rows[row.ID], seen[row.ID] = in, true
+		p.rows[id], seen[id] = in, true
 	}
 	from, to := f.Division.Range()
 	for row, err := range c.subjects.Find(ctx, Query{Index: "division", From: from, To: to}) {
@@ -223,31 +223,20 @@ func (c *Census) compare(ctx context.Context, f SubjectFile, p *SubjectPlan) err
 			return err
 		}
 		if _, ok := p.rows[row.ID]; ok {
-			note(row)
+			note(row.ID, row.Value)
 		} else if row.Value.Gone == 0 {
 			p.gone = append(p.gone, row.ID)
 		}
 	}
 	// What is not there may have been registered elsewhere.
-	var mu sync.Mutex
-	g, within := errgroup.WithContext(ctx)
-	g.SetLimit(together)
-	for _, id := range unseen(p.rows, seen) {
-		g.Go(func() error {
-			row, err := c.subjects.Get(within, id)
-			if errors.Is(err, venue.ErrNotFound) {
-				return nil
-			}
-			if err == nil {
-				mu.Lock()
-				note(row)
-				mu.Unlock()
-			}
+	for some := range slices.Chunk(unseen(p.rows, seen), inAPiece) {
+		found, err := c.subjects.GetAll(ctx, some)
+		if err != nil {
 			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
+		}
+		for id, there := range found {
+			note(id, there)
+		}
 	}
 	for _, in := range p.rows {
 		switch in.fate {
@@ -326,7 +315,8 @@ func (c *Census) carryOut(ctx context.Context, f SubjectFile, p *SubjectPlan) er
 	return nil
 }
 
-// write lets many rows share the store's commits.
+// write lets many rows share the store's commits; those that are new are written
+// together.
 func (c *Census) write(ctx context.Context, f SubjectFile, p *SubjectPlan) error {
 	today := venue.DayOf(c.civil.Now())
 	done := 0
@@ -337,6 +327,20 @@ func (c *Census) write(ctx context.Context, f SubjectFile, p *SubjectPlan) error
 	}
 	g, within := errgroup.WithContext(ctx)
 	g.SetLimit(together)
+	var fresh []Row[registry.Subject]
+	insert := func() {
+		rows := fresh
+		fresh = nil
+		g.Go(func() error {
+			added, err := c.subjects.InsertAll(within, rows)
+			if err != nil {
+				return err
+			}
+			return forEach(within, added, false, func(ctx context.Context, i int) error { // another process was faster
+				return set(ctx, c.subjects, rows[i].ID, rows[i].Value)
+			})
+		})
+	}
 	for row, err := range f.Rows {
 		if err != nil {
 			return errors.Join(err, g.Wait())
@@ -348,10 +352,16 @@ func (c *Census) write(ctx context.Context, f SubjectFile, p *SubjectPlan) error
 		if len(faults) > 0 || !ok || in.digest != s.Digest() || in.fate == subjectSame {
 			continue
 		}
+		isNew := in.fate == subjectNew
 		in.fate = subjectSame // a second row of the id was refused
 		p.rows[id] = in
-		g.Go(func() error { return set(within, c.subjects, id, s) })
+		if !isNew {
+			g.Go(func() error { return set(within, c.subjects, id, s) })
+		} else if fresh = append(fresh, Row[registry.Subject]{ID: id, Value: s}); len(fresh) == atOnce {
+			insert()
+		}
 	}
+	insert()
 	for _, id := range p.gone {
 		step()
 		g.Go(func() error {
