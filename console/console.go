@@ -250,7 +250,11 @@ type answer struct {
 
 // gate decides about every request before its handler sees it.
 func (h *Handler) gate(f *fiber.Ctx, r route) error {
-	ctx, cancel := web.Deadline(f, within)
+	limit := within
+	if r.method == fiber.MethodPost && r.path == importsPage {
+		limit = sheetWithin
+	}
+	ctx, cancel := web.Deadline(f, limit)
 	defer cancel()
 	guard(f)
 	c := &call{Ctx: f, ctx: ctx, json: asksJSON(f)}
