@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
+
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/internal/canary"
@@ -707,6 +709,29 @@ func TestAnImportOfFiftyThousandVenues(t *testing.T) {
 		t.Logf("%d venues, %d bytes, %s: looked at in %s, imported in %s", rows, venues.Len(), what, looked, time.Since(start))
 		if done.State != store.UploadDone || done.OK != rows {
 			t.Errorf("%+v", done)
+		}
+	}
+}
+
+// TestASheetHasAMinuteToBeOpened, and nothing else that this door does by itself.
+func TestASheetHasAMinuteToBeOpened(t *testing.T) {
+	d := newDesk(t)
+	app := fiber.New()
+	var left time.Duration
+	look := func(_ *Handler, c *call) (answer, error) {
+		deadline, _ := c.ctx.Deadline()
+		left = time.Until(deadline)
+		return answer{data: struct{}{}}, nil
+	}
+	for _, method := range []string{"GET", "POST"} {
+		app.Add(method, importsPage, func(f *fiber.Ctx) error { return d.h.gate(f, route{method, importsPage, public, look}) })
+		r := httptest.NewRequest(method, importsPage, nil)
+		r.Header.Set("Authorization", "Bearer x")
+		if _, err := app.Test(r); err != nil {
+			t.Fatal(err)
+		}
+		if left <= 0 || (left > within) != (method == "POST") {
+			t.Errorf("%s has %s", method, left)
 		}
 	}
 }

@@ -487,20 +487,25 @@ func (c *Coverage) Proposals(ctx context.Context, scope venue.Scope, f registry.
 	if _, err = c.ask(ctx, func(p *registry.Picture) { found = p.Candidates(scope, named) }); err != nil {
 		return nil, 0, asOf, err
 	}
+	list = make([]Proposed, len(named))
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(together)
 	for i, n := range named {
-		p := Proposed{MissingSubject: missing[i]}
-		for _, h := range found[n.ID] {
-			venues, err := values(c.registry.venues.All(ctx, Query{Index: "unit", Equal: []any{string(h.ID)}}))
-			if err != nil {
-				return nil, 0, asOf, err
-			}
-			var addresses []string
-			for _, v := range venues {
-				addresses = append(addresses, v.Address)
-			}
-			p.Units = append(p.Units, ProposedUnit{h.ID, h.Name, n.Compare(h.Name, addresses)})
+		list[i] = Proposed{MissingSubject: missing[i], Units: make([]ProposedUnit, len(found[n.ID]))}
+		for k, h := range found[n.ID] {
+			g.Go(func() error {
+				venues, err := values(c.registry.venues.All(within, Query{Index: "unit", Equal: []any{string(h.ID)}}))
+				var addresses []string
+				for _, v := range venues {
+					addresses = append(addresses, v.Address)
+				}
+				list[i].Units[k] = ProposedUnit{h.ID, h.Name, n.Compare(h.Name, addresses)}
+				return err
+			})
 		}
-		list = append(list, p)
+	}
+	if err := g.Wait(); err != nil {
+		return nil, 0, asOf, err
 	}
 	return list, total, asOf, nil
 }

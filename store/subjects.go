@@ -328,7 +328,7 @@ func (c *Census) write(ctx context.Context, f SubjectFile, p *SubjectPlan) error
 	g, within := errgroup.WithContext(ctx)
 	g.SetLimit(together)
 	var fresh []Row[registry.Subject]
-	insert := func() {
+	add := func() {
 		rows := fresh
 		fresh = nil
 		g.Go(func() error {
@@ -358,10 +358,10 @@ func (c *Census) write(ctx context.Context, f SubjectFile, p *SubjectPlan) error
 		if !isNew {
 			g.Go(func() error { return set(within, c.subjects, id, s) })
 		} else if fresh = append(fresh, Row[registry.Subject]{ID: id, Value: s}); len(fresh) == atOnce {
-			insert()
+			add()
 		}
 	}
-	insert()
+	add()
 	for _, id := range p.gone {
 		step()
 		g.Go(func() error {
