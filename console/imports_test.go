@@ -367,6 +367,28 @@ func TestAnImportThatWasCutOffIsCompletedByTheJob(t *testing.T) {
 	}
 }
 
+func TestWhoWorksOnAFileIsNotTakenForDead(t *testing.T) {
+	d := newDesk(t, access.RoleChecker)
+	token := d.login("checker")
+	d.imported(token, d.sent(token, "units", unitHeads+"青禾商场,"+usccOf(1)+",,410482001,,\n").ID, `{}`)
+	id := d.sent(token, "venues", venueHeads+venueLine(usccOf(1), "一号店")).ID
+	within, on := make(chan struct{}), make(chan struct{})
+	d.engine.cut = func() { close(within); <-on }
+	d.engine.left.Store(1)
+	d.call("POST", importsPage+"/"+id+"/run", token, `{}`)
+	<-within
+	for range 2 { // as long as a store may take nothing
+		if freed, err := d.h.Uploads.Complete(t.Context()); freed != 0 || err != nil {
+			t.Errorf("%d were freed, %v", freed, err)
+		}
+		d.machine.ms.Add(time.Minute.Milliseconds())
+	}
+	close(on)
+	if got := d.settled(token, id); got.State != store.UploadDone {
+		t.Errorf("the file is %s", got.State)
+	}
+}
+
 // only is the newest upload.
 func (d *desk) only() (id string) {
 	d.t.Helper()

@@ -31,6 +31,9 @@ import (
 type Uploads struct {
 	// Alone: no other process shares the memory. What another held was its last.
 	Alone bool
+	// Silent is how long whoever works on a file may give no sign of life, which
+	// comes every second, before they are taken for dead. NewUploads makes it 30 s.
+	Silent time.Duration
 
 	rows           *store.Uploads
 	desk           *Desk
@@ -38,6 +41,7 @@ type Uploads struct {
 	log            *slog.Logger
 
 	holder string
+	at     atomic.Value // the id of the row that is worked on here, or ""
 	wake   chan struct{}
 	seen   map[string]sight // by Complete alone
 }
@@ -50,7 +54,6 @@ type sight struct {
 
 const (
 	beatEvery  = time.Second
-	silentFor  = 30 * time.Second // then whoever worked on a row is taken for dead
 	mostTries  = 5
 	keptFaults = 200 // in the row
 )
@@ -72,7 +75,7 @@ var (
 // NewUploads opens it over what is kept. Files go to desk, from where their
 // senders may write; its Random names them.
 func NewUploads(rows *store.Uploads, desk *Desk, civil, machine venue.Clock, log *slog.Logger) (*Uploads, error) {
-	u := &Uploads{rows: rows, desk: desk, civil: civil, machine: machine, log: log, wake: make(chan struct{}, 1), seen: map[string]sight{}}
+	u := &Uploads{Silent: 30 * time.Second, rows: rows, desk: desk, civil: civil, machine: machine, log: log, wake: make(chan struct{}, 1), seen: map[string]sight{}}
 	var err error
 	u.holder, err = u.draw()
 	u.rouse() // for what another process left
@@ -236,8 +239,8 @@ func (u *Uploads) Busy(ctx context.Context) (bool, error) {
 	return len(list) > 0, err
 }
 
-// Complete gives up the rows that have not changed for half a minute, to be worked
-// on again. A job calls it, one call after the other.
+// Complete gives up the rows that have not changed for Silent, to be worked on
+// again. A job calls it, one call after the other.
 func (u *Uploads) Complete(ctx context.Context) (freed int, err error) {
 	list, err := u.rows.Work(ctx)
 	if err != nil {
@@ -251,7 +254,8 @@ func (u *Uploads) Complete(ctx context.Context) (freed int, err error) {
 		}
 		still[row.ID] = s
 		last := u.Alone && row.Value.Holder != u.holder
-		if row.Value.Holder == "" || !last && now.Sub(s.since) < silentFor {
+		// Who works here is not dead, however late a store takes the sign of life.
+		if row.Value.Holder == "" || row.ID == u.at.Load() || !last && now.Sub(s.since) < u.Silent {
 			continue
 		}
 		_, err := u.rows.Update(ctx, row.ID, func(r *store.UploadRow) error {
@@ -286,6 +290,8 @@ func (u *Uploads) work(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	u.at.Store(id)
+	defer u.at.Store("")
 	if row.Tries > mostTries {
 		return u.end(ctx, id, func(r *store.UploadRow) { r.State = store.UploadFailed })
 	}

@@ -43,7 +43,7 @@ func (a *app) officialsDoor() (*console.Handler, error) {
 	if a.uploads, err = intake.NewUploads(store.NewUploads(a.engine, a.vault, a.clock), a.intake(), a.clock, machine, a.log); err != nil {
 		return nil, err
 	}
-	a.uploads.Alone = a.lease == nil
+	a.uploads.Alone, a.uploads.Silent = a.lease == nil, uploadsEvery
 	return &console.Handler{
 		Access: officials, Trail: a.trail, Proof: proof{a.trail, a}, Keys: officeKeys{a.vault, a}, Machine: machine,
 		Office: a.register.Show(office), Coverage: a.coverage, Regulators: registry.NewRegulators(configs.Regulators()), Boards: a.reports, Incomplete: a.incomplete, Clock: a.clock,

@@ -42,7 +42,9 @@ type completing struct {
 	due     time.Time
 }
 
-const uploadsEvery = 30 * time.Second
+// uploadsEvery is also how long whoever works on a file may be silent. It is shorter
+// in tests.
+var uploadsEvery = 30 * time.Second
 
 func (c *completing) Name() string { return "complete_uploads" }
 
