@@ -29,13 +29,14 @@ import (
 // asProgram makes the test binary be the program, so that it can be killed.
 const asProgram = "VENUECODE_TEST_AS_PROGRAM"
 
-// hasty is the value of asProgram for a program with a short lease.
+// hasty is the value of asProgram for a program with a short lease, which takes over
+// the files of another that ended as soon.
 const hasty = "hasty"
 
 func TestMain(m *testing.M) {
 	if as := os.Getenv(asProgram); as != "" {
 		if as == hasty {
-			leasePace = hastyPace
+			leasePace, uploadsEvery = hastyPace, 3*time.Second
 		}
 		for _, ours := range []string{asProgram, "VENUECODE_LONG", "VENUECODE_MONGO"} {
 			_ = os.Unsetenv(ours) // `serve` would take it for an option
@@ -306,6 +307,18 @@ func (d *town) fills(path string, form url.Values) reply {
 	d.t.Helper()
 	request := newRequest(d.t, http.MethodPost, d.product+path, "", form.Encode())
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return send(d.t, request)
+}
+
+// submits fills in a form of the console, as a browser does.
+func (d *town) submits(user, path string, form url.Values) reply {
+	d.t.Helper()
+	_, secret, _ := strings.Cut(d.page(user, path), `name="csrf" value="`)
+	secret, _, _ = strings.Cut(secret, `"`)
+	form.Set("csrf", secret)
+	request := newRequest(d.t, http.MethodPost, d.product+path, "", form.Encode())
+	request.Header = http.Header{"Accept": {"text/html"}, "Content-Type": {"application/x-www-form-urlencoded"}}
+	request.AddCookie(&http.Cookie{Name: "venuecode_console", Value: d.session(user)})
 	return send(d.t, request)
 }
 

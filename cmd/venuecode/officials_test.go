@@ -57,9 +57,14 @@ func (d *town) logIn(user, password, code string) (token string) {
 // official logs one of the demo's officials in.
 func (d *town) official(user string) (token string, who demoLogin) {
 	d.t.Helper()
-	logins := demoOnes(d.t, d.data)
-	who = logins[slices.IndexFunc(logins, func(l demoLogin) bool { return l.User == user })]
+	who = d.loginOf(user)
 	return d.logIn(user, who.Password, codeOf(d.t, who.TOTP, 0)), who
+}
+
+func (d *town) loginOf(user string) demoLogin {
+	d.t.Helper()
+	logins := demoOnes(d.t, d.data)
+	return logins[slices.IndexFunc(logins, func(l demoLogin) bool { return l.User == user })]
 }
 
 func TestOfficialsOfTheDemoLogInAndTheirSecretsStayOut(t *testing.T) {

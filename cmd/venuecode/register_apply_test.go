@@ -3,12 +3,16 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"compress/zlib"
 	"fmt"
 	"html"
 	"image"
+	"image/draw"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"maps"
+	"math"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -108,25 +112,42 @@ func aShopApplies(t *testing.T, d *town) {
 	want(t, "the prompt", p.Venue+" "+p.Door+" "+p.Decision, "飞跃健身万汇城店 正门 admit")
 	want(t, "have, while nobody has seen it hang", d.covers("the new unit", func(c covered) bool { return c.Lack["unit"] == before.Lack["unit"]-1 }).Have, before.Have)
 
-	// It hangs: somebody took a picture of it. Later it is gone.
-	look := d.looks("township", main, "posted", photographed(t))
-	kept := d.as("township", http.MethodGet, "/console/postings/"+look+"/photo", nil)
-	picture, err := jpeg.Decode(strings.NewReader(kept.body))
-	if err != nil || picture.Bounds().Dx() != 800 {
-		t.Fatalf("the photo that is kept: %v", err)
+	// Whoever applied shows that it hangs, with a photo. An inspector does not find
+	// it; later it is there again.
+	own := func(finding string, photo []byte) reply {
+		t.Helper()
+		return d.sendForm("", "/apply/"+id+"/posted", url.Values{"door": {main}, "finding": {finding}}, "photo", photo)
 	}
-	wantNo(t, "the photo that is kept", kept.body, "Exif", "33.19755", "112.87705")
-	after := d.covers("the posted code", func(c covered) bool { return c.Have == before.Have+1 })
-	want(t, "must", after.Must, before.Must)
+	want(t, "without a photo", own("posted", nil).status, http.StatusUnprocessableEntity)
+	want(t, "what an inspector says", own("missing", photographed(t)).status, http.StatusUnprocessableEntity)
+	want(t, "have, after what was refused", d.covers("coverage", func(covered) bool { return true }).Have, before.Have)
+	wantText(t, "the application's page", own("posted", photographed(t)).body, "已确认张贴")
+	want(t, "must", d.covers("what the applicant shows", func(c covered) bool { return c.Have == before.Have+1 }).Must, before.Must)
+	wantText(t, "what officers read", d.page("township", "/console/venues/"+made.Venue), "申请人自报")
 	d.pass("1s")
 	d.looks("checker", main, "missing", nil)
 	d.covers("the missing code", func(c covered) bool { return c.Have == before.Have && c.Lack["posting"] == before.Lack["posting"]+1 })
 	wantText(t, "the list of the missing", d.page("checker", "/console/coverage/missing?gap=posting"), "青禾飞跃健身有限公司", "未确认张贴")
+	d.pass("1s")
+	d.looks("township", main, "posted", photographed(t))
+	d.covers("the code that is there again", func(c covered) bool { return c.Have == before.Have+1 })
 
 	shop := d.place(made.Venue)
-	want(t, "looks at the door", say(shop.Postings[0].Finding, shop.Postings[0].By, shop.Postings[1].Finding, shop.Postings[1].By, shop.Postings[1].Photo), "missing checker posted township true")
-	want(t, "history", fmt.Sprint(acts(shop.History)), "[enter post post]")
-	want(t, "audit", fmt.Sprint(d.acted("venue:"+made.Venue)), "[township door.posted checker door.posted]")
+	said := ""
+	for _, look := range shop.Postings {
+		said += say(look.Finding, look.By, look.Photo) + "; "
+		if !look.Photo {
+			continue
+		}
+		kept := d.as("township", http.MethodGet, "/console/postings/"+look.ID+"/photo", nil)
+		if picture, err := jpeg.Decode(strings.NewReader(kept.body)); err != nil || picture.Bounds().Dx() != 800 {
+			t.Errorf("the photo of %s: %v", look.By, err)
+		}
+		wantNo(t, "the photo of "+look.By, kept.body, "Exif", "33.19755", "112.87705")
+	}
+	want(t, "looks at the door", said, "posted township true; missing checker false; posted applicant true; ")
+	want(t, "history", fmt.Sprint(acts(shop.History)), "[enter post post post]")
+	want(t, "audit", fmt.Sprint(d.acted("venue:"+made.Venue)), "[checker door.posted township door.posted]")
 }
 
 // posters asks for the posters of a unit with two doors in every form, and gives
@@ -143,9 +164,17 @@ func (d *town) posters(unit, code string) (link string) {
 	}
 	want(d.t, "posters of the unit on a page", strings.Count(get("unit="+unit, "text/html"), "<svg"), 2)
 	for _, sheet := range []string{"a4", "a5"} {
-		wantText(d.t, "PDF", get("as=pdf&sheet="+sheet+"&unit="+unit, "application/pdf"), "%PDF-", "%%EOF")
+		pdf := get("as=pdf&sheet="+sheet+"&unit="+unit, "application/pdf")
+		wantText(d.t, "PDF", pdf, "%PDF-", "%%EOF")
+		codes := inPDF(d.t, pdf)
+		want(d.t, "posters in the PDF", len(codes), 2)
+		if d.read(codes[0]) != d.hung(code).Link && d.read(codes[1]) != d.hung(code).Link {
+			d.t.Errorf("the PDF lacks the code %s", code)
+		}
 	}
-	wantText(d.t, "SVG", get("as=svg&door="+code, "image/svg+xml"), "飞跃健身万汇城店", "正门", "洗月街道", "0000-12345")
+	svg := get("as=svg&door="+code, "image/svg+xml")
+	wantText(d.t, "SVG", svg, "飞跃健身万汇城店", "正门", "洗月街道", "0000-12345")
+	want(d.t, "the SVG", d.read(inSVG(svg)), d.hung(code).Link)
 	archive := get("as=zip&unit="+unit, "application/zip")
 	files, err := zip.NewReader(strings.NewReader(archive), int64(len(archive)))
 	if err != nil {
@@ -179,29 +208,104 @@ func (d *town) read(picture image.Image) string {
 	return result.GetText()
 }
 
-// looks notes what an official finds at a door, with a photo if there is one.
-func (d *town) looks(user, code, finding string, photo []byte) (id string) {
-	d.t.Helper()
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
-	_ = w.WriteField("finding", finding)
-	if photo != nil {
-		part, err := w.CreateFormFile("photo", "门口.jpg")
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		_, _ = part.Write(photo)
+// A stroke is some modules of a code side by side, in modules.
+type stroke struct{ x, y, length int }
+
+// picture paints a code as whoever prints the file does.
+func picture(runs []stroke) image.Image {
+	const module, quiet = 4, 4
+	side := 0
+	for _, r := range runs {
+		side = max(side, r.x+r.length, r.y+1)
 	}
-	_ = w.Close()
-	request := newRequest(d.t, http.MethodPost, d.product+"/console/doors/"+code+"/posted", d.session(user), b.String())
-	request.Header.Set("Content-Type", w.FormDataContentType())
-	r := send(d.t, request)
+	side = (side + 2*quiet) * module
+	img := image.NewGray(image.Rect(0, 0, side, side))
+	draw.Draw(img, img.Bounds(), image.White, image.Point{}, draw.Src)
+	for _, r := range runs {
+		dark := image.Rect(r.x, r.y, r.x+r.length, r.y+1).Add(image.Pt(quiet, quiet))
+		draw.Draw(img, image.Rect(dark.Min.X*module, dark.Min.Y*module, dark.Max.X*module, dark.Max.Y*module), image.Black, image.Point{}, draw.Src)
+	}
+	return img
+}
+
+var (
+	svgRun    = regexp.MustCompile(`M(\d+) (\d+)h(\d+)v1`)
+	pdfStream = regexp.MustCompile(`(?s)stream\r?\n(.*?)\r?\nendstream`)
+	pdfCode   = regexp.MustCompile(`0 g(?: [-\d.]+ [-\d.]+ [-\d.]+ [-\d.]+ re){9,} f`)
+	pdfRun    = regexp.MustCompile(`([-\d.]+) ([-\d.]+) ([-\d.]+) ([-\d.]+) re`)
+)
+
+// inSVG is the code of a poster.
+func inSVG(svg string) image.Image {
+	var runs []stroke
+	for _, m := range svgRun.FindAllStringSubmatch(drawnCode.FindString(svg), -1) {
+		var r stroke
+		_, _ = fmt.Sscan(strings.Join(m[1:], " "), &r.x, &r.y, &r.length)
+		runs = append(runs, r)
+	}
+	return picture(runs)
+}
+
+// inPDF are the codes of posters, sheet after sheet.
+func inPDF(t *testing.T, pdf string) (codes []image.Image) {
+	t.Helper()
+	for _, m := range pdfStream.FindAllStringSubmatch(pdf, -1) {
+		unpacked, err := zlib.NewReader(strings.NewReader(m[1]))
+		if err != nil {
+			continue // a picture or a font
+		}
+		page, _ := io.ReadAll(unpacked)
+		drawn := pdfCode.Find(page)
+		if drawn == nil {
+			continue
+		}
+		var runs []stroke
+		var left, top float64
+		for i, m := range pdfRun.FindAllStringSubmatch(string(drawn), -1) {
+			var x, y, length, module float64
+			_, _ = fmt.Sscan(strings.Join(m[1:], " "), &x, &y, &length, &module)
+			if i == 0 { // the corner of a code is dark
+				left, top = x, y
+			}
+			whole := func(points float64) int { return int(math.Round(points / module)) }
+			runs = append(runs, stroke{whole(x - left), whole(top - y), whole(length)})
+		}
+		codes = append(codes, picture(runs))
+	}
+	if len(codes) == 0 {
+		t.Fatal("no code in the PDF")
+	}
+	return codes
+}
+
+// looks notes what an official finds at a door, with a photo if there is one.
+func (d *town) looks(user, code, finding string, photo []byte) {
+	d.t.Helper()
+	r := d.sendForm(d.session(user), "/console/doors/"+code+"/posted", url.Values{"finding": {finding}}, "photo", photo)
 	if r.status != http.StatusOK {
 		d.t.Fatalf("a look at a door: %d %s", r.status, r.body)
 	}
-	var look struct{ ID string }
-	r.json(d.t, &look)
-	return look.ID
+}
+
+// sendForm sends a form of several parts, one of them a file if there is one.
+func (d *town) sendForm(token, path string, fields url.Values, part string, file []byte) reply {
+	d.t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for name := range fields {
+		_ = w.WriteField(name, fields.Get(name))
+	}
+	if file != nil {
+		p, err := w.CreateFormFile(part, "随手拍")
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		_, _ = p.Write(file)
+	}
+	_ = w.Close()
+	request := newRequest(d.t, http.MethodPost, d.product+path, token, b.String())
+	request.Header.Set("Content-Type", w.FormDataContentType())
+	return send(d.t, request)
 }
 
 // photographed is a JPEG as a phone takes it, which says where it was.
@@ -274,6 +378,32 @@ func unitsAndResidentsApply(t *testing.T, d *town) {
 	d.does("township", "/console/applications/"+first.ID+"/approve", object{}).json(t, &made)
 	want(t, "what the resident sees", own().Applications[0].State, "approved")
 	want(t, "where a phone is", d.scan(phone, d.hung(made.Codes[0]), nil).Venue, "南巷修鞋铺")
+
+	// They show that another one hangs, which the register asks for.
+	before := d.covers("the demo's coverage", func(c covered) bool { return c.Must > 0 })
+	cafe := apply(object{"unit_name": "青禾鸿运网吧", "uscc": "91419981MA0077001R", "name": "鸿运网吧", "category": "small_place", "type": "网吧", "address": "环城北路19号二层", "division": "419981002", "request_id": "cafe-00001"})
+	d.does("checker", "/console/applications/"+cafe.ID+"/approve", object{}).json(t, &made)
+	d.covers("the unit without a code that hangs", func(c covered) bool { return c.Lack["unit"] == before.Lack["unit"]-1 })
+	shows := func(token string) reply {
+		t.Helper()
+		return d.sendForm(token, "/api/v1/applications/"+cafe.ID+"/posted", url.Values{"door": {made.Codes[0]}}, "photo", photographed(t))
+	}
+	other := d.phone("alipay", people[25])
+	d.scan(other, d.doorOf("青禾市民中心"), nil)
+	stranger, _ := d.login("alipay", other)
+	want(t, "by somebody else", shows(stranger).status, http.StatusNotFound)
+	var shown struct {
+		Codes []struct{ Code, Status, Posted string }
+	}
+	shows(token).json(t, &shown)
+	if len(shown.Codes) != 1 || shown.Codes[0].Status != "active" || shown.Codes[0].Posted == "" {
+		t.Errorf("what the resident is told: %+v", shown)
+	}
+	d.covers("what the resident shows", func(c covered) bool { return c.Have == before.Have+1 })
+	want(t, "who says so", d.place(made.Venue).Postings[0].By, "applicant")
+	d.pass("1s")
+	d.looks("checker", made.Codes[0], "missing", nil)
+	d.covers("what an inspector does not find", func(c covered) bool { return c.Have == before.Have })
 	want(t, "the application in the audit", fmt.Sprint(d.acted("application:"+first.ID)),
 		"[township application.reject 请补充门牌号 township application.approve township application.approve]")
 }

@@ -1,18 +1,24 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
+	"image/png"
+	"io/fs"
+	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/venuecode/venuecode/internal/mongotest"
-	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 )
 
@@ -28,9 +34,16 @@ func oldCodes(t *testing.T, d *town) {
 
 	// A poster that has hung for years is scanned as before, and the record kept.
 	phone := d.phone("wechat", d.view.Residents[30])
+	token, _ := d.login("wechat", phone)
+	old := "/api/v1/codes?link=" + url.QueryEscape(payload)
+	want(t, "asked by nobody", d.ask(http.MethodGet, old, "", "").status, http.StatusUnauthorized)
+	var place struct{ Venue, Door string }
 	before := d.counted("s031")
+	d.ask(http.MethodGet, old, token, "").json(t, &place)
+	want(t, "before the scan", place.Venue, "柳河镇农贸大棚")
+	want(t, "the unit's scans", d.counted("s031"), before)
 	p := d.scan(phone, door{Link: payload}, nil)
-	want(t, "the prompt", p.Venue+" "+p.Decision, "柳河镇农贸大棚 admit")
+	want(t, "the prompt", p.Venue+" "+p.Door+" "+p.Decision, place.Venue+" "+place.Door+" admit")
 	d.pass("1s")
 	want(t, "the unit's scans", d.counted("s031"), before+1)
 
@@ -72,52 +85,145 @@ func oldCodes(t *testing.T, d *town) {
 	want(t, "the place", fmt.Sprint(d.place(venue)), fmt.Sprint(is))
 }
 
-// printed are the demo's blank codes, as they lie in its memory.
-func printed(t *testing.T, memory, data string) (codes []string) {
-	t.Helper()
-	engine := openMemory(t, memory, data, machine)
-	defer engine.Close()
-	rows, err := store.NewCollection[store.BlankCodeRow](engine, store.BlankCodes).All(t.Context(), store.Query{})
-	if err != nil || len(rows) < 2 {
-		t.Fatalf("%d blank codes, %v", len(rows), err)
-	}
-	for _, row := range rows {
-		codes = append(codes, row.ID)
-	}
-	return codes
+// batch is what was printed in advance, as the console lists it.
+type batch struct {
+	ID, Division, By string
+	Count, Used      int
 }
 
-func blankCodes(t *testing.T, d *town, blank []string) {
+func (d *town) batches() []batch {
+	d.t.Helper()
+	return shown[struct{ Batches []batch }](d, "checker", "/console/blanks").Batches
+}
+
+// blankSheets are the links on the sheets of a batch, which say the same in every
+// form.
+func (d *town) blankSheets(id string) (links []string) {
+	d.t.Helper()
+	get := func(as string) string {
+		d.t.Helper()
+		r := d.as("township", http.MethodGet, "/console/blanks/"+id+"/posters?as="+as, nil)
+		if r.status != http.StatusOK {
+			d.t.Fatalf("the sheets as %s: %d %s", as, r.status, r.body)
+		}
+		return r.body
+	}
+	for _, code := range inPDF(d.t, get("pdf")) {
+		links = append(links, d.read(code))
+	}
+	for _, as := range []string{"svg", "png"} {
+		archive := get(as)
+		files, err := zip.NewReader(strings.NewReader(archive), int64(len(archive)))
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		var read []string
+		for _, f := range files.File {
+			if !strings.HasSuffix(f.Name, as) {
+				continue
+			}
+			body, err := fs.ReadFile(files, f.Name)
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			code := inSVG(string(body))
+			if as == "png" {
+				if code, err = png.Decode(bytes.NewReader(body)); err != nil {
+					d.t.Fatal(err)
+				}
+			}
+			read = append(read, d.read(code))
+		}
+		want(d.t, "the sheets as "+as, fmt.Sprint(read), fmt.Sprint(links))
+	}
+	html := get("html")
+	want(d.t, "sheets on a page", strings.Count(html, "<svg"), len(links))
+	wantText(d.t, "the sheets", html, "待启用")
+	return links
+}
+
+func blankCodes(t *testing.T, d *town) {
+	// Sent twice, the page's form prints once.
+	begun := len(d.batches())
+	_, id, _ := strings.Cut(d.page("township", "/console/blanks"), `name="id" value="`)
+	id, _, _ = strings.Cut(id, `"`)
+	for range 2 {
+		d.does("township", "/console/blanks", object{"id": id, "division": "419981001", "count": 5})
+	}
+	want(t, "batches", len(d.batches()), begun+1)
+	batchOf := func(id string) batch {
+		t.Helper()
+		list := d.batches()
+		return list[slices.IndexFunc(list, func(b batch) bool { return b.ID == id })]
+	}
+	want(t, "the batch", batchOf(id), batch{id, "419981001", "township", 5, 0})
+	for _, c := range []struct {
+		more object
+		want int
+	}{{object{"count": 2001}, 422}, {object{"count": 0}, 422}, {object{"division": "419981002"}, 404}, {object{"division": "419981"}, 404}} {
+		form := object{"division": "419981001", "count": 1}
+		maps.Copy(form, c.more)
+		want(t, fmt.Sprint(c.more), d.as("township", http.MethodPost, "/console/blanks", form).status, c.want)
+	}
+	links := d.blankSheets(id)
+	want(t, "different codes", len(slices.Compact(slices.Sorted(slices.Values(links)))), 5)
+
 	phone, places := d.phone("wechat", d.view.Residents[35]), d.placesOf(d.units()["青禾市文化广电和旅游局"])
 	library, museum := places["青禾市图书馆"], places["青禾市博物馆"]
 	nobody, err := venue.NewCode(random)
 	if err != nil {
 		t.Fatal(err)
 	}
-	unknown, side := d.tryScan(phone, d.hung(string(nobody)), nil), d.hung(blank[0])
+	unknown, side := d.tryScan(phone, d.hung(string(nobody)), nil), door{Link: links[0]}
 	before := d.tryScan(phone, side, nil)
 	want(t, "a blank code, and one of which nobody knows", say(before.status, before.body), say(unknown.status, unknown.body))
 	want(t, "unknown", unknown.status, http.StatusNotFound)
 
-	// Whoever stands at the door with the printed sheet activates it there, once.
-	add := func(venue, code, name string) reply {
+	// Whoever stands at the door has scanned the sheet's link, and activates it
+	// there, once.
+	const page = "/console/blanks/activate"
+	hang := func(code, venue, name string) reply {
 		t.Helper()
-		return d.as("township", http.MethodPost, "/console/venues/"+venue+"/doors", object{"code": code, "name": name})
+		return d.as("township", http.MethodPost, page, object{"code": code, "venue": venue, "name": name})
 	}
-	want(t, "a code that nobody has printed", add(library, string(nobody), "儿童馆门").status, http.StatusNotFound)
-	want(t, "activated", add(library, strings.ToLower(side.Code), "儿童馆门").status, http.StatusOK)
+	want(t, "a code that nobody has printed", hang(string(nobody), "青禾市图书馆", "儿童馆门").status, http.StatusNotFound)
+	choose := d.submits("township", page, url.Values{"code": {links[0]}, "venue": {"图书"}, "name": {"儿童馆门"}})
+	want(t, "a beginning of a name", choose.status, http.StatusConflict)
+	wantText(t, "what there is to choose from", choose.body, "青禾市图书馆", library, links[0], "儿童馆门")
+	want(t, "a scan after that", d.tryScan(phone, side, nil).status, http.StatusNotFound)
+	activated := d.submits("township", page, url.Values{"code": {links[0]}, "venue": {"青禾市图书馆"}, "name": {"儿童馆门"}})
+	wantText(t, "the venue's page", activated.body, "青禾市图书馆", "儿童馆门", "启用空白码")
 	p := d.scanned(phone, side, http.StatusOK)
 	want(t, "where a phone is", p.Venue+" "+p.Door, "青禾市图书馆 儿童馆门")
-	again := add(museum, side.Code, "侧门")
+	again := hang(links[0], museum, "侧门")
 	why, _ := again.refusal()
 	want(t, "activated somewhere else", say(again.status, why), "409 register_used")
-	want(t, "activated once more", add(library, side.Code, "南侧门").status, http.StatusConflict)
-	want(t, "a name that is taken", add(library, blank[1], "儿童馆门").status, http.StatusConflict)
-	want(t, "the other code after that", add(library, blank[1], "自习室门").status, http.StatusOK)
-	want(t, "where a phone is", d.scanned(phone, d.hung(blank[1]), http.StatusOK).Door, "自习室门")
+	want(t, "activated once more", hang(links[0], library, "南侧门").status, http.StatusConflict)
+	want(t, "where a phone is", d.scan(phone, side, nil).Venue, "青禾市图书馆")
+
+	// By the number that is printed below it, from the venue's page; what the venue
+	// refuses does not use it up.
+	typed := strings.ToLower(links[1][strings.LastIndex(links[1], "/")+1:])
+	add := func(name string) int {
+		t.Helper()
+		return d.as("township", http.MethodPost, "/console/venues/"+library+"/doors", object{"code": typed, "name": name}).status
+	}
+	want(t, "a name that is taken", add("儿童馆门"), http.StatusConflict)
+	want(t, "another name", add("自习室门"), http.StatusOK)
+	want(t, "where a phone is", d.scanned(phone, door{Link: links[1]}, http.StatusOK).Door, "自习室门")
 	is := d.place(library)
 	want(t, "doors and history", say(len(is.Doors), acts(is.History)), "4 [activate activate]")
-	wantText(t, "the page", d.page("township", "/console/venues/"+library), "启用空白码", "儿童馆门", "自习室门")
+
+	want(t, "a reprint", fmt.Sprint(d.blankSheets(id)), fmt.Sprint(links[2:]))
+	want(t, "the batch", batchOf(id).Used, 2)
+	want(t, "what was done to it", fmt.Sprint(d.acted("batch:"+id)), "[township blanks.print township blanks.print]")
+
+	// Another town's are not there.
+	var there batch
+	d.does("checker", "/console/blanks", object{"division": "419981002", "count": 1}).json(t, &there)
+	sheet := d.as("checker", http.MethodGet, "/console/blanks/"+there.ID+"/posters?as=svg", nil).body
+	want(t, "its sheet", d.as("township", http.MethodGet, "/console/blanks/"+there.ID+"/posters?as=svg", nil).status, http.StatusNotFound)
+	want(t, "its code", hang(d.read(inSVG(sheet)), library, "后门").status, http.StatusNotFound)
 }
 
 const (
@@ -230,19 +336,26 @@ func (d *town) raw(unit string) int {
 	return 0
 }
 
-// TestAChangeIsSeenByEveryProcess: two processes on one MongoDB; what an official
-// does at the one is seen by whoever scans at the other.
-func TestAChangeIsSeenByEveryProcess(t *testing.T) {
+// twins are two processes on one MongoDB, with the same keys and officials, and
+// simulators of their own; kill ends the first.
+func twins(t *testing.T, clock string) (here, there *town, kill func()) {
+	t.Helper()
 	uri, data := mongotest.Start(t).URI(), [2]string{t.TempDir(), t.TempDir()}
-	here, _ := spawnedOn(t, uri, data[0], halfPastTwo)
-	// The other has the same keys and officials, and simulators of its own.
+	here, kill = spawnedOn(t, uri, data[0], clock)
 	err := errors.Join(os.Symlink(filepath.Join(data[0], "keys"), filepath.Join(data[1], "keys")),
 		os.CopyFS(filepath.Join(data[1], "world"), os.DirFS(filepath.Join(data[0], "world"))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	there, _ := spawnedOn(t, uri, data[1], halfPastTwo)
+	there, _ = spawnedOn(t, uri, data[1], clock)
 	there.sessions = here.sessions // are good at either
+	return here, there, kill
+}
+
+// TestAChangeIsSeenByEveryProcess: two processes on one MongoDB; what an official
+// does at the one is seen by whoever scans at the other.
+func TestAChangeIsSeenByEveryProcess(t *testing.T) {
+	here, there, _ := twins(t, halfPastTwo)
 	lake, phone := here.doorOf("月湖公园"), there.phone("wechat", there.view.Residents[0])
 	gate, park := there.hung(lake.Code), here.placesOf(lake.Unit)["月湖公园"]
 	want(t, "a scan at the other process", there.scan(phone, gate, nil).Decision, "admit")

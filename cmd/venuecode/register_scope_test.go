@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"image/jpeg"
 	"maps"
 	"net/http"
 	"slices"
@@ -15,7 +16,7 @@ func everyState(t *testing.T, d *town) {
 	venues, units := map[string]string{}, map[string]string{}
 	for _, id := range d.units() {
 		u := shown[struct{ Name, Status string }](d, "checker", "/console/units/"+id)
-		units[u.Status] = u.Name
+		units[u.Status] += u.Name
 		list := shown[struct {
 			Doors []struct{ Venue struct{ Name, Status string } }
 		}](d, "checker", "/console/doors?unit="+id)
@@ -25,6 +26,20 @@ func everyState(t *testing.T, d *town) {
 	}
 	want(t, "venues", fmt.Sprint(slices.Sorted(maps.Keys(venues))), "[active closed incomplete pending suspended]")
 	want(t, "units", fmt.Sprint(slices.Sorted(maps.Keys(units))), "[ closed pending]")
+	wantText(t, "units that are no more", units["closed"], "青禾市望河书店", "青禾市晚晴裁缝铺")
+	ended := shown[struct{ Changes []change }](d, "checker", "/console/units/"+d.units()["青禾市晚晴裁缝铺"]+"/history").Changes
+	want(t, "who closed one, and why", ended[0], change{"close", "township", "店主歇业"})
+	breakfast := d.placesOf(d.units()["青禾市早春豆浆铺"])["早春豆浆铺"]
+	look := d.place(breakfast).Postings[0]
+	want(t, "what an applicant shows", say(look.Finding, look.By, look.Photo), "posted applicant true")
+	wantText(t, "its page", d.page("township", "/console/venues/"+breakfast), "申请人自报")
+	picture, err := jpeg.Decode(strings.NewReader(d.as("township", http.MethodGet, "/console/postings/"+look.ID+"/photo", nil).body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "its photo", d.read(picture), d.hung(d.place(breakfast).Doors[0].Code).Link)
+	blank := d.batches()
+	want(t, "blank codes", say(len(blank), blank[0].Count, blank[0].Used), "1 12 0")
 	for state, names := range map[string]string{
 		"pending": "文昌路便利店 东街口腔诊所", "rejected": "春晓理发店", "approved": "望河书屋 政务培训中心",
 	} {

@@ -36,10 +36,19 @@ func spawned(t *testing.T, data, clock string) (d *town, kill func()) {
 	return spawnedOn(t, embeddedMemory, data, clock)
 }
 
+// realTime is the clock of a demo that shares its memory: its jobs run under a lease,
+// a short one.
+const realTime = ""
+
 // spawnedOn is one on another memory.
 func spawnedOn(t *testing.T, memory, data, clock string) (d *town, kill func()) {
 	t.Helper()
-	c := program("demo", "--quiet", "--json", "--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0", "--data", data, "--clock", clock, "--store", memory)
+	c := program("demo", "--quiet", "--json", "--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0", "--data", data, "--store", memory)
+	if clock == realTime {
+		c.Args, c.Env = append(c.Args, "--speed", "1"), append(c.Env, asProgram+"="+hasty)
+	} else {
+		c.Args = append(c.Args, "--clock", clock)
+	}
 	complaints := &record{}
 	c.Stderr = complaints
 	out, err := c.StdoutPipe()
