@@ -545,12 +545,19 @@ func (r *Register) EnterVenues(ctx context.Context, entries []VenueEntry, by reg
 	if err != nil {
 		return nil, err
 	}
-	if err := forEach(ctx, meant, false, func(ctx context.Context, n int) (err error) {
-		entered[of[n]].Known = true
-		changes[n], err = r.changes.Get(ctx, changes[n].ID)
-		return err
-	}); err != nil {
+	before, err := r.changes.GetAll(ctx, idsThere(changes, meant))
+	if err != nil {
 		return nil, err
+	}
+	for n, added := range meant {
+		if added {
+			continue
+		}
+		stands, ok := before[changes[n].ID]
+		if !ok {
+			return nil, fmt.Errorf("the change of a venue: %w", venue.ErrNotFound)
+		}
+		entered[of[n]].Known, changes[n].Value = true, stands
 	}
 	return entered, r.open(ctx, changes, by)
 }
@@ -654,6 +661,10 @@ func (r *Register) reached(ctx context.Context, id string) (applicant, manager r
 	if errors.Is(err, venue.ErrNotFound) {
 		return applicant, manager, nil
 	}
+	return r.openContact(id, row.Value)
+}
+
+func (r *Register) openContact(id string, row ContactRow) (applicant, manager registry.Person, err error) {
 	open := func(use string, sealed []byte) (p registry.Person) {
 		if err != nil || sealed == nil {
 			return p
@@ -674,7 +685,7 @@ func (r *Register) reached(ctx context.Context, id string) (applicant, manager r
 		}
 		return p
 	}
-	applicant, manager = open("applicant/", row.Value.Applicant), open("manager/", row.Value.Manager)
+	applicant, manager = open("applicant/", row.Applicant), open("manager/", row.Manager)
 	return applicant, manager, err
 }
 
@@ -684,9 +695,11 @@ type reachable struct {
 	applicant, manager registry.Person
 }
 
-// reach keeps whom to reach; of whom nobody is said, those known stay.
+// reach keeps whom to reach; of whom nobody is said, those known stay. Where the
+// same persons are known nothing is written: a file that is done again has them all.
 func (r *Register) reach(ctx context.Context, all ...reachable) error {
 	var rows []Row[ContactRow]
+	var persons []reachable
 	for _, one := range all {
 		row := Row[ContactRow]{ID: one.id}
 		var err error
@@ -697,14 +710,25 @@ func (r *Register) reach(ctx context.Context, all ...reachable) error {
 			return err
 		}
 		if row.Value.Applicant != nil || row.Value.Manager != nil {
-			rows = append(rows, row)
+			rows, persons = append(rows, row), append(persons, one)
 		}
 	}
-	added, err := r.contacts.InsertAll(ctx, rows)
+	done, err := r.contacts.InsertAll(ctx, rows)
 	if err != nil {
 		return err
 	}
-	return forEach(ctx, added, false, func(ctx context.Context, i int) error {
+	known, err := r.contacts.GetAll(ctx, idsThere(rows, done))
+	if err != nil {
+		return err
+	}
+	for i, p := range persons {
+		if row, is := known[p.id]; is && !done[i] {
+			applicant, manager, err := r.openContact(p.id, row)
+			nobody := registry.Person{}
+			done[i] = err == nil && (p.applicant == nobody || p.applicant == applicant) && (p.manager == nobody || p.manager == manager)
+		}
+	}
+	return forEach(ctx, done, false, func(ctx context.Context, i int) error {
 		_, err := r.contacts.Update(ctx, rows[i].ID, true, func(c *ContactRow) error {
 			if sealed := rows[i].Value.Applicant; sealed != nil {
 				c.Applicant = sealed
@@ -716,6 +740,16 @@ func (r *Register) reach(ctx context.Context, all ...reachable) error {
 		})
 		return err
 	})
+}
+
+// idsThere are the ids of the rows that were not added, since they were there.
+func idsThere[T any](rows []Row[T], added []bool) (there []string) {
+	for i, row := range rows {
+		if !added[i] {
+			there = append(there, row.ID)
+		}
+	}
+	return there
 }
 
 // sealPerson seals a person for one use; nobody is nil.
