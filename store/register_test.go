@@ -211,6 +211,39 @@ func TestWhatIsRegisteredLiesInAListedDivision(t *testing.T) {
 	}
 }
 
+// TestWhoIsReachedAlreadyIsNotWrittenAgain: a file that is done again names the same
+// persons, thousands of them.
+func TestWhoIsReachedAlreadyIsNotWrittenAgain(t *testing.T) {
+	ctx := t.Context()
+	b := newBureau(t, openStore(t))
+	contacts := store.NewCollection[store.ContactRow](b.engine, store.Contacts)
+	person := func(name, phone string) (p registry.Person) {
+		t.Helper()
+		var err, e error
+		p.Name, err = venue.ParsePersonName(name)
+		p.Phone, e = venue.ParsePhone(phone)
+		if err != nil || e != nil {
+			t.Fatal(err, e)
+		}
+		return p
+	}
+	first, second, nobody := person("江远", "19900000021"), person("舒敏", "19900000022"), registry.Person{}
+	for i, c := range []struct {
+		applicant, manager registry.Person
+		rev                int64
+	}{{first, second, 1}, {first, second, 1}, {nobody, second, 1}, {nobody, first, 2}, {first, nobody, 2}} {
+		if err := b.register.Reach(ctx, "v1", c.applicant, c.manager); err != nil {
+			t.Fatal(err)
+		}
+		if row, err := contacts.Get(ctx, "venue:v1"); err != nil || row.Rev != c.rev {
+			t.Errorf("%d: written %d times, want %d, %v", i, row.Rev, c.rev, err)
+		}
+	}
+	if applicant, manager, err := b.register.Reached(ctx, "v1"); applicant != first || manager != first || err != nil {
+		t.Errorf("reached: others, %v", err)
+	}
+}
+
 func TestAManagerIsBoundByACode(t *testing.T) {
 	ctx := context.Background()
 	b := newBureau(t, openStore(t))

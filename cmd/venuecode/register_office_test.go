@@ -31,12 +31,7 @@ func aUnitCloses(t *testing.T, d *town) {
 	const name, uscc = "青禾纺织有限公司", "91419981MA0005384P"
 	unit := d.units()[name]
 	places := d.placesOf(unit)
-	phone, gate := d.phone("wechat", d.view.Residents[45]), door{}
-	for _, at := range d.view.Doors {
-		if at.Unit == unit {
-			gate = at
-		}
-	}
+	phone, gate := d.phone("wechat", d.view.Residents[45]), d.doorOf("青禾纺织厂区")
 	d.scan(phone, gate, nil)
 	want(t, "on the board", d.stands(unit), "missing")
 	due := shown[struct{ Due int }](d, "checker", "/console/board").Due
@@ -182,7 +177,8 @@ func inHand(t *testing.T, d *town) {
 		want(t, "found by "+text, strings.TrimSpace(got), strings.TrimSpace(expected))
 	}
 	wantText(t, "the page", d.page("checker", "/console/find?q="+url.QueryEscape("实验小学")), "青禾市实验小学", "实验小学校园")
-	want(t, "another town's", len(d.finds("township", "月亮湾社区").Units)*10+len(d.finds("township", "钟楼街道办").Units), 10)
+	want(t, "their own town's", len(d.finds("township", "月亮湾社区").Units), 1)
+	want(t, "another town's", len(d.finds("township", "钟楼街道办").Units), 0)
 
 	// A beginning gives what to choose from; nothing is done.
 	place := d.placesOf(units["青禾市文化广电和旅游局"])["青禾市博物馆"]
