@@ -31,6 +31,7 @@ import (
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
 )
 
 // clerk is a process that works on uploads until the test ends, or stop is called.
@@ -386,6 +387,30 @@ func TestWhoWorksOnAFileIsNotTakenForDead(t *testing.T) {
 	close(on)
 	if got := d.settled(token, id); got.State != store.UploadDone {
 		t.Errorf("the file is %s", got.State)
+	}
+}
+
+// TestAPlaceThatIsFullRefusesTheFile: nothing comes of trying again, and the
+// sender is told what stands against it.
+func TestAPlaceThatIsFullRefusesTheFile(t *testing.T) {
+	d := newDesk(t, access.RoleTownship)
+	token := d.login("township")
+	send := func(from, to int) importDetail {
+		var file strings.Builder
+		file.WriteString("原码内容,场所名称,单位名称,详细地址\n")
+		for i := from; i < to; i++ {
+			fmt.Fprintf(&file, "old-%d,旧店,青禾旧单位,\n", i)
+		}
+		return d.imported(token, d.sent(token, "legacy", file.String()).ID, `{}`)
+	}
+	if got := send(0, registry.MaxDoors); got.State != store.UploadDone {
+		t.Fatalf("%+v", got)
+	}
+	if got := send(registry.MaxDoors, registry.MaxDoors+1); got.State != store.UploadRefused || !strings.Contains(got.Refusal, "200") {
+		t.Errorf("one more: %s %q", got.State, got.Refusal)
+	}
+	if got := send(0, 1); got.State != store.UploadDone {
+		t.Errorf("one that is there: %s", got.State)
 	}
 }
 

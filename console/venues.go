@@ -65,7 +65,11 @@ func (h *Handler) venue(c *call) (answer, error) {
 		out.Postings = append(out.Postings, postingRow{l.ID, l.Door, names[l.Door], l.Finding, l.Remark, l.Has, instant(l.At), l.By})
 	}
 	for _, d := range p.Doors {
-		out.Doors = append(out.Doors, venueDoor{d.Code, d.Name, d.Status, instant(d.Posted)})
+		row := venueDoor{d.Code, d.Name, d.Status, instant(d.Posted)}
+		if d.Status.Scannable() && !v.Status.Scannable() {
+			row.Status = v.Status // which is what a scan there is told
+		}
+		out.Doors = append(out.Doors, row)
 	}
 	return answer{page: "venue", data: out}, nil
 }

@@ -118,6 +118,12 @@ var particular = map[string]string{
 	"reason required":       "请填写理由。",
 }
 
+// refusals say what stood against a file while it was written.
+var refusals = map[string]string{
+	registry.RuleDoorCount: "有已登记的场所，加上文件中的出入口将超过 200 个，其余可能已经写入。请把多出的原码改为另一个场所名称，再传一次，已写入的不会重复。",
+	registry.RuleClosed:    "有场所在导入期间被注销，其余可能已经写入。请再传一次，已写入的不会重复。",
+}
+
 // Sentence tells a person what is wrong with a field: of a sheet, or of a
 // registry.Form.
 func Sentence(e *venue.Invalid) string {

@@ -306,6 +306,7 @@ func (u *Uploads) work(ctx context.Context, id string) error {
 	result, problems, err := u.take(working, row, file, func(n, of int) { done.Store(int64(n)); total.Store(int64(of)) })
 	stop()
 	var refusal *sheet.Refusal
+	var refused *registry.Refused
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -313,6 +314,8 @@ func (u *Uploads) work(ctx context.Context, id string) error {
 		return errTaken
 	case errors.As(err, &refusal):
 		return u.end(ctx, id, func(r *store.UploadRow) { r.State, r.Refusal = store.UploadRefused, sheet.Sentence(refusal) })
+	case errors.As(err, &refused): // by a place that was there before; the others may be written
+		return u.end(ctx, id, func(r *store.UploadRow) { r.State, r.Refusal = store.UploadRefused, refusals[refused.Rule] })
 	case errors.Is(err, venue.ErrConflict): // the register is another than was looked at
 		_, err := u.rows.Update(ctx, id, func(r *store.UploadRow) error {
 			if r.Holder != u.holder {

@@ -517,17 +517,18 @@ func (r *Registry) doorsOf(ctx context.Context, q Query) ([]checkin.Place, error
 	if err != nil {
 		return nil, err
 	}
-	var places []checkin.Place
-	for _, row := range rows {
-		v, err := r.venues.Get(ctx, string(row.Value.Venue))
-		if errors.Is(err, venue.ErrNotFound) { // doors are written before their venue
-			continue
-		} else if err != nil {
-			return nil, err
-		}
-		places = append(places, checkin.Place{Door: row.Value, Venue: v.Value})
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = string(row.Value.Venue)
 	}
-	return places, nil
+	venues, err := r.venues.GetAll(ctx, ids)
+	var places []checkin.Place
+	for i, row := range rows {
+		if v, ok := venues[ids[i]]; ok { // doors are written before their venue
+			places = append(places, checkin.Place{Door: row.Value, Venue: v})
+		}
+	}
+	return places, err
 }
 
 // set writes v under id whatever was there.
