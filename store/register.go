@@ -660,6 +660,8 @@ func (r *Register) reached(ctx context.Context, id string) (applicant, manager r
 	row, err := r.contacts.Get(ctx, id)
 	if errors.Is(err, venue.ErrNotFound) {
 		return applicant, manager, nil
+	} else if err != nil {
+		return applicant, manager, err
 	}
 	return r.openContact(id, row.Value)
 }
