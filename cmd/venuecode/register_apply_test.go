@@ -194,18 +194,29 @@ func (d *town) posters(unit, code string) (link string) {
 	return d.read(picture)
 }
 
-// read is an independent decoder.
 func (d *town) read(picture image.Image) string {
 	d.t.Helper()
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	result, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
+	text, err := decoded(picture)
 	if err != nil {
 		d.t.Fatalf("the code can not be read: %v", err)
 	}
-	return result.GetText()
+	return text
+}
+
+// decoded is what an independent decoder reads. It misses the corners of a code now
+// and then, and is told then that the picture is nothing else.
+func decoded(picture image.Image) (text string, err error) {
+	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)
+	if err != nil {
+		return "", err
+	}
+	for _, hint := range []gozxing.DecodeHintType{gozxing.DecodeHintType_TRY_HARDER, gozxing.DecodeHintType_PURE_BARCODE} {
+		var result *gozxing.Result
+		if result, err = qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{hint: true}); err == nil {
+			return result.GetText(), nil
+		}
+	}
+	return "", err
 }
 
 // A stroke is some modules of a code side by side, in modules.
