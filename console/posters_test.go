@@ -166,7 +166,7 @@ func resident(t *testing.T) int {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		t.Skip(err) // no such system
+		t.Fatal(err)
 	}
 	n, err := strconv.Atoi(string(regexp.MustCompile(`VmHWM:\s+(\d+)`).FindSubmatch(b)[1]))
 	if err != nil {
