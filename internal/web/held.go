@@ -2,6 +2,7 @@ package web
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -16,6 +17,7 @@ const largerHeld = 64 << 20
 // in the connection's buffers. One whose sender leaves before its first byte tells
 // nobody: it counts for as long as it might have taken.
 type held struct {
+	some   atomic.Bool // there may be any: most requests need not ask
 	mu     sync.Mutex
 	bodies map[*fasthttp.RequestHeader]heldBody
 }
@@ -45,14 +47,19 @@ func (h *held) begin(head *fasthttp.RequestHeader, limit int, now time.Time) boo
 		h.bodies = map[*fasthttp.RequestHeader]heldBody{}
 	}
 	h.bodies[head] = heldBody{limit, now.Add(BodyTime)}
+	h.some.Store(true)
 	return true
 }
 
 // end gives the room back, if there is any to give.
 func (h *held) end(head *fasthttp.RequestHeader) {
+	if !h.some.Load() {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.bodies, head)
+	h.some.Store(len(h.bodies) > 0)
 }
 
 // answered is a handler that gives the room back behind all others.
