@@ -32,7 +32,7 @@ func larger(method, path string) (n int, need access.Permission) {
 	case method != fiber.MethodPost:
 	case strings.HasPrefix(path, "/console/doors/") && strings.HasSuffix(path, "/posted"):
 		return photo.MaxBytes + beside, access.VenuesWrite
-	case path == "/console/imports":
+	case path == importsPage:
 		return maxSheet + beside, access.RegisterEnter
 	}
 	return 0, ""

@@ -484,13 +484,17 @@ type silent struct {
 	Next   venue.UnitID `json:"next,omitempty"` // ?after= of the next page
 }
 
+// silence reads what is asked of silent codes.
+func (h *Handler) silence(c *call) (q question, f registry.Filter, days int, err error) {
+	if q, f, err = h.filter(c); err == nil {
+		days, err = count(c, "days", silentDays, silentMost)
+	}
+	return q, f, days, err
+}
+
 // silent lists codes that nobody scanned for some days.
 func (h *Handler) silent(c *call) (answer, error) {
-	q, f, err := h.filter(c)
-	if err != nil {
-		return answer{}, err
-	}
-	days, err := count(c, "days", silentDays, silentMost)
+	q, f, days, err := h.silence(c)
 	if err != nil {
 		return answer{}, err
 	}
@@ -507,11 +511,7 @@ func (h *Handler) silent(c *call) (answer, error) {
 
 // silentSheet is the whole list. Whoever leaves before its end is not waited for.
 func (h *Handler) silentSheet(c *call) (answer, error) {
-	q, f, err := h.filter(c)
-	if err != nil {
-		return answer{}, err
-	}
-	days, err := count(c, "days", silentDays, silentMost)
+	q, f, days, err := h.silence(c)
 	if err != nil {
 		return answer{}, err
 	}

@@ -40,12 +40,6 @@ func kindOf(c *call, name string) (intake.Kind, error) {
 	return kind, nil
 }
 
-type importFault struct {
-	Row     int    `json:"row"`
-	Field   string `json:"field"`
-	Message string `json:"message"`
-}
-
 type importRow struct {
 	ID       string            `json:"id,omitempty"` // of one's own
 	Kind     string            `json:"kind"`
@@ -63,10 +57,10 @@ type importRow struct {
 
 type importDetail struct {
 	importRow
-	Errors   []importFault `json:"errors"`   // the first
-	Problems int           `json:"problems"` // rows in the workbook of problems
-	Refusal  string        `json:"refusal,omitempty"`
-	Again    bool          `json:"again"` // the register had changed: it was looked at once more
+	Errors   []intake.Problem `json:"errors"`   // the first
+	Problems int              `json:"problems"` // rows in the workbook of problems
+	Refusal  string           `json:"refusal,omitempty"`
+	Again    bool             `json:"again"` // the register had changed: it was looked at once more
 }
 
 // Busy tells whether the page should ask again.
@@ -206,9 +200,9 @@ func (h *Handler) importDetail(c *call, id string) (importDetail, error) {
 	if err != nil {
 		return importDetail{}, err
 	}
-	out := importDetail{importRow: h.importRow(id, r), Errors: []importFault{}, Problems: r.Listed, Refusal: r.Refusal, Again: r.Again}
+	out := importDetail{importRow: h.importRow(id, r), Errors: []intake.Problem{}, Problems: r.Listed, Refusal: r.Refusal, Again: r.Again}
 	for _, f := range r.Faults {
-		out.Errors = append(out.Errors, importFault(f))
+		out.Errors = append(out.Errors, intake.Problem(f))
 	}
 	if r.Problems == 0 || h.Clock.Now().Sub(r.At) > store.UploadKept {
 		out.Problems = 0
