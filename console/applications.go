@@ -24,10 +24,7 @@ const (
 
 // act writes down what is about to be done to something in the register.
 func (h *Handler) act(c *call, action, kind, id, reason string) error {
-	_, err := h.Trail.Append(c.ctx, audit.Event{
-		Actor: c.by.User(), Action: action, Object: audit.Object{Kind: kind, ID: id}, Outcome: string(access.Allowed), Reason: reason,
-	})
-	return err
+	return h.note(c, audit.Event{Action: action, Object: audit.Object{Kind: kind, ID: id}, Reason: reason})
 }
 
 // because is the reason that goes with what is done to others.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
@@ -33,8 +32,7 @@ func (h *Handler) walk(c *call, action string, details map[string]string) (end f
 		c.Set(fiber.HeaderRetryAfter, "30")
 		return nil, errWalking
 	}
-	_, err = h.Trail.Append(c.ctx, audit.Event{Actor: c.by.User(), Action: action, Outcome: string(access.Allowed), Details: details})
-	if err != nil {
+	if err = h.note(c, audit.Event{Action: action, Details: details}); err != nil {
 		h.walking.Unlock()
 		return nil, err
 	}

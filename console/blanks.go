@@ -3,13 +3,11 @@ package console
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/store"
@@ -92,8 +90,8 @@ func (h *Handler) printBlanks(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if _, err = h.Trail.Append(c.ctx, audit.Event{Actor: c.by.User(), Action: "blanks.print", Object: audit.Object{Kind: "batch", ID: q.ID},
-		Outcome: string(access.Allowed), Details: map[string]string{"division": string(d), "count": fmt.Sprint(n)}}); err != nil {
+	if err = h.note(c, audit.Event{Action: "blanks.print", Object: audit.Object{Kind: "batch", ID: q.ID},
+		Details: map[string]string{"division": string(d), "count": strconv.Itoa(n)}}); err != nil {
 		return answer{}, err
 	}
 	b, err := h.Applying.Print(c.ctx, q.ID, d, n, registry.Who{Account: c.by.User()})

@@ -11,7 +11,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/sheet"
 	"github.com/venuecode/venuecode/vault/audit"
@@ -120,10 +119,7 @@ func (h *Handler) leaves(c *call, list string) error {
 	if d, err := venue.ParseDivision(c.Query("division")); err == nil {
 		details["division"] = string(d)
 	}
-	_, err := h.Trail.Append(c.ctx, audit.Event{
-		Actor: c.by.User(), Action: "list.download", Object: audit.Object{Kind: "list", ID: list}, Outcome: string(access.Allowed), Details: details,
-	})
-	return err
+	return h.note(c, audit.Event{Action: "list.download", Object: audit.Object{Kind: "list", ID: list}, Details: details})
 }
 
 // workbook answers with a list, whole: fill begins it and adds its rows. The last

@@ -315,8 +315,7 @@ func (h *Handler) audit(c *call) (answer, error) {
 			details[name] = value
 		}
 	}
-	look := audit.Event{Actor: c.by.User(), Action: "audit.read", Outcome: string(access.Allowed), Details: details}
-	if _, err := h.Trail.Append(c.ctx, look); err != nil {
+	if err := h.note(c, audit.Event{Action: "audit.read", Details: details}); err != nil {
 		return answer{}, err
 	}
 	rows, more, err := h.Trail.By(c.ctx, f, audit.Page{After: c.Query("after"), Limit: auditPage})

@@ -154,10 +154,7 @@ func (h *Handler) sendImport(c *call) (answer, error) {
 
 // actOn writes down what is done with a file.
 func (h *Handler) actOn(c *call, action, id string, details map[string]string) error {
-	_, err := h.Trail.Append(c.ctx, audit.Event{
-		Actor: c.by.User(), Action: action, Object: audit.Object{Kind: "upload", ID: id}, Outcome: string(access.Allowed), Details: details,
-	})
-	return err
+	return h.note(c, audit.Event{Action: action, Object: audit.Object{Kind: "upload", ID: id}, Details: details})
 }
 
 // upload is the file of a form.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault"
 	"github.com/venuecode/venuecode/vault/audit"
@@ -60,8 +59,7 @@ func (h *Handler) rotateKey(c *call) (answer, error) {
 	if !slices.ContainsFunc(h.Keys.Status().Keys, func(k vault.KeyStatus) bool { return k.Rotates && k.Name == q.Key }) {
 		return answer{}, &venue.Invalid{Field: "key", Reason: "unknown"}
 	}
-	rotate := audit.Event{Actor: c.by.User(), Action: "keys.rotate", Outcome: string(access.Allowed), Details: map[string]string{"key": q.Key}}
-	if _, err := h.Trail.Append(c.ctx, rotate); err != nil {
+	if err := h.note(c, audit.Event{Action: "keys.rotate", Details: map[string]string{"key": q.Key}}); err != nil {
 		return answer{}, err
 	}
 	newest, err := h.Keys.Rotate(q.Key)
