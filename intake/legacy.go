@@ -184,9 +184,16 @@ func (r *legacyReader) Write(ctx context.Context, from, to int) error {
 	if err != nil {
 		return err
 	}
+	var late []venue.Code // of venues that were there, or meant, before
+	for i, e := range entered {
+		if e.Known {
+			late = append(late, entries[i].Codes...)
+		}
+	}
+	there, err := r.desk.Register.HaveDoors(ctx, late)
 	for i, e := range entered {
 		for _, code := range entries[i].Codes {
-			if e.Known && err == nil {
+			if e.Known && err == nil && !there[code] {
 				err = r.addDoor(ctx, e.ID, code)
 			}
 		}
@@ -232,11 +239,8 @@ func (r *legacyReader) keep(ctx context.Context, places []oldPlace) ([][]venue.C
 	return missing, nil
 }
 
-// addDoor adds a door to a venue that was there before, unless it has it.
+// addDoor adds a door to a venue that was there before.
 func (r *legacyReader) addDoor(ctx context.Context, id venue.VenueID, code venue.Code) error {
-	if there, err := r.desk.Register.HasDoor(ctx, code); err != nil || there {
-		return err
-	}
 	var refused *registry.Refused
 	_, err := r.desk.Register.Change(ctx, id, r.by, func(p registry.Place) (registry.Change, error) {
 		for n := 0; ; n++ {

@@ -86,17 +86,8 @@ func (r *Register) KeepAllOld(ctx context.Context, payloads []string, codes []ve
 	return kept, err
 }
 
-// HasDoor tells whether there is a door of a code, in use or not, with its venue:
-// that is written last.
-func (r *Register) HasDoor(ctx context.Context, code venue.Code) (bool, error) {
-	_, err := r.reg.Place(ctx, code)
-	if errors.Is(err, venue.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// HaveDoors lists the codes of which HasDoor is true.
+// HaveDoors lists the codes of which there is a door, in use or not, with its
+// venue: that is written last.
 func (r *Register) HaveDoors(ctx context.Context, codes []venue.Code) (map[venue.Code]bool, error) {
 	ids := make([]string, len(codes))
 	for i, code := range codes {
