@@ -106,7 +106,7 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 	case "svg":
 		kind, err = "image/svg+xml", poster.SVG(&b, sheet, doors[0])
 	case "zip":
-		kind, err = "application/zip", poster.Archive(&b, sheet, poster.KindPDF, posters(c.ctx))
+		kind, err = "application/zip", poster.Archive(&b, sheet, poster.KindPDF, func(yield func(poster.Door, error) bool) { yield(doors[0], nil) })
 	case "png":
 		kind, err = "image/png", poster.PNG(&b, doors[0].Link, pngPixels)
 	}
