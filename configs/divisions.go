@@ -111,4 +111,5 @@ var rowProblems = map[string]string{
 	"orphan":    "lies in a division that is neither in this list nor in the shipped one",
 	"character": "holds control, direction or invisible characters",
 	"length":    "must be 1 to 40 characters",
+	"mixed":     "mixes letters of different scripts within one word",
 }

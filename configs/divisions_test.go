@@ -78,7 +78,7 @@ func TestAListOfDivisionsIsAdded(t *testing.T) {
 		t.Error("without a list it is not the shipped one")
 	}
 
-	path := write("list.csv", "code,name\n41048,汝州市\n410482001,煤山街道\n410482001,煤山\n410999001,无县街道\n410482002\n410482003,\n")
+	path := write("list.csv", "code,name\n41048,汝州市\n410482001,煤山街道\n410482001,煤山\n410999001,无县街道\n410482002\n410482003,\n410482004,\u0410pple街道\n410482005,甲\u202e街道\n")
 	var got []string
 	for _, f := range faults(t, "listen: nowhere\ntest: true\ndivisions: "+path) {
 		got = append(got, strings.TrimPrefix(f.Error(), path))
@@ -91,6 +91,8 @@ func TestAListOfDivisionsIsAdded(t *testing.T) {
 		":4: code: stands in this list twice",
 		":5: code: lies in a division that is neither in this list nor in the shipped one",
 		":7: name: must be 1 to 40 characters",
+		":8: name: mixes letters of different scripts within one word",
+		":9: name: holds control, direction or invisible characters",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -111,6 +113,7 @@ func TestAListOfDivisionsIsAdded(t *testing.T) {
 func FuzzDivisionList(f *testing.F) {
 	f.Add([]byte("410482001,煤山街道\n\"410482001001\",\"新民\n社区\"\n"))
 	f.Add([]byte("code,name\n\"\n,\n#\n,,,"))
+	f.Add([]byte("410482004,\u0410pple街道\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		list, faults := addDivisions(Divisions(), "list.csv", b)
 		for _, fault := range faults {
