@@ -77,7 +77,7 @@ func (h *Handler) printBlanks(c *call) (answer, error) {
 	if err != nil || n < 1 || n > registry.MaxBatch {
 		return answer{}, &venue.Invalid{Field: "count", Reason: "range"}
 	}
-	d, err := venue.ParseDivision(q.Division)
+	d, err := h.division(c, q.Division)
 	switch {
 	case err != nil:
 	case !c.by.Scope().CoversDivision(d):

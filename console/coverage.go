@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/registry"
@@ -26,6 +27,7 @@ const (
 type question struct {
 	Division  venue.Division `json:"division,omitempty"`
 	Place     string         `json:"division_name,omitempty"`
+	Places    []web.Choice   `json:"-"` // to choose from
 	Sector    string         `json:"sector,omitempty"`
 	Class     venue.Category `json:"class,omitempty"`
 	AsOf      instant        `json:"as_of,omitzero"`
@@ -36,10 +38,13 @@ type question struct {
 func (h *Handler) filter(c *call) (q question, f registry.Filter, err error) {
 	q.Sector = c.Query("sector")
 	if text := c.Query("division"); text != "" {
-		if q.Division, err = venue.ParseDivision(text); err != nil {
+		if q.Division, err = h.division(c, text); err != nil {
 			return q, f, err
 		}
 		q.Place = h.Divisions.FullName(q.Division)
+	}
+	if !c.json {
+		q.Places = h.divisions(c, q.Division)
 	}
 	if text := c.Query("class"); text != "" {
 		n, err := strconv.Atoi(text)

@@ -42,7 +42,7 @@ func TestCoverageIsTwoNumbersWithTheirParts(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	page := d.browse("GET", "/console/coverage", token, nil).body
-	for _, want := range []string{"<td>1 <small>家</small></td><td>2 <small>家</small></td>", "50.0%", "教育", "名录外在用场所码 1"} {
+	for _, want := range []string{"<dd>1 <small>家</small></dd>", "<dd>2 <small>家</small></dd>", "50.0%", "教育", "名录外在用场所码 1"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)
 		}

@@ -116,7 +116,7 @@ const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sh
 // leaves writes down that a list of what is in scope leaves the platform as a file.
 func (h *Handler) leaves(c *call, list string) error {
 	details := map[string]string{}
-	if d, err := venue.ParseDivision(c.Query("division")); err == nil {
+	if d, err := h.division(c, c.Query("division")); err == nil {
 		details["division"] = string(d)
 	}
 	return h.note(c, audit.Event{Action: "list.download", Object: audit.Object{Kind: "list", ID: list}, Details: details})

@@ -168,6 +168,15 @@ const (
 	changesPage  = "/console/changes"
 )
 
+// coded puts the codes of the city's divisions in the place of their names.
+func (h *Handler) coded(list []venue.Division) {
+	for i, d := range list {
+		if code, ok := h.Divisions.Named(string(d), h.Division); ok {
+			list[i] = code
+		}
+	}
+}
+
 func (h *Handler) create(c *call) (answer, error) {
 	var q struct {
 		User, Name string
@@ -176,6 +185,7 @@ func (h *Handler) create(c *call) (answer, error) {
 	if err := c.read(&q); err != nil {
 		return answer{}, err
 	}
+	h.coded(q.Divisions)
 	r, err := h.Access.Create(c.ctx, c.by, access.Draft{User: q.User, Name: q.Name, Grant: access.Grant(q.grant)})
 	return h.result(r, accountsPage, err)
 }
@@ -185,6 +195,7 @@ func (h *Handler) setRoles(c *call) (answer, error) {
 	if err := c.read(&q); err != nil {
 		return answer{}, err
 	}
+	h.coded(q.Divisions)
 	r, err := h.Access.SetRoles(c.ctx, c.by, c.Params("user"), access.Grant(q))
 	return h.result(r, accountsPage, err)
 }

@@ -144,6 +144,8 @@ type view struct {
 	Me   self
 	Form string // the token that its forms carry
 	Data any
+	// Divisions name those that accounts have.
+	Divisions *venue.Divisions
 }
 
 // Can tells whether a link is worth showing.
@@ -201,7 +203,7 @@ func (h *Handler) render(c *call, page string, data any) error {
 	if !ok {
 		return fmt.Errorf("no page %q", page)
 	}
-	v := view{Page: page, Done: doneWords[c.Query(doneQuery)], Data: data}
+	v := view{Page: page, Done: doneWords[c.Query(doneQuery)], Data: data, Divisions: h.Divisions}
 	if c.by.User() != "" {
 		v.Me, v.Form = me(c.by), formToken(c.token)
 	}

@@ -77,6 +77,7 @@ func (i importRow) Compared() bool { return i.Kind == intake.Subjects.Name }
 type importList struct {
 	Kinds    []string       `json:"kinds"`    // that may be sent
 	Division venue.Division `json:"division"` // which it is about, unless somebody says
+	Places   []web.Choice   `json:"-"`        // to choose from
 	Imports  []importRow    `json:"imports"`
 }
 
@@ -98,6 +99,7 @@ func (h *Handler) importRow(id string, r store.UploadRow) importRow {
 // imports is where files are sent, and what became of the last ones.
 func (h *Handler) imports(c *call) (answer, error) {
 	out := importList{Kinds: []string{}, Division: h.about(c), Imports: []importRow{}}
+	out.Places = h.divisions(c, out.Division)
 	for _, k := range intake.Kinds {
 		if _, err := kindOf(c, k.Name); err == nil {
 			out.Kinds = append(out.Kinds, k.Name)
@@ -135,7 +137,7 @@ func (h *Handler) sendImport(c *call) (answer, error) {
 	}
 	division := h.about(c)
 	if s := c.FormValue("division"); s != "" {
-		if division, err = venue.ParseDivision(s); err != nil {
+		if division, err = h.division(c, s); err != nil {
 			return answer{}, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/checkin"
@@ -127,6 +128,7 @@ type printRun struct {
 	Doors    int            `json:"doors"`
 	Most     int            `json:"most"`    // in one file: more are to be asked for by smaller divisions
 	Seconds  map[string]int `json:"seconds"` // by ?as=
+	Places   []web.Choice   `json:"-"`       // to choose from
 	Asked    bool           `json:"-"`       // else the division is what the form begins with
 }
 
@@ -148,9 +150,10 @@ func (h *Handler) printRun(c *call) (answer, error) {
 	out := printRun{Most: postersMost, Seconds: map[string]int{}}
 	if c.Query("division") == "" {
 		out.Division = h.about(c)
+		out.Place, out.Places = h.Divisions.FullName(out.Division), h.divisions(c, out.Division)
 		return answer{page: "posters", data: out}, nil
 	}
-	d, err := venue.ParseDivision(c.Query("division"))
+	d, err := h.division(c, c.Query("division"))
 	if err != nil {
 		return answer{}, err
 	}
@@ -158,7 +161,7 @@ func (h *Handler) printRun(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	out.Division, out.Place, out.Doors, out.Asked = d, h.Divisions.FullName(d), len(places), true
+	out.Division, out.Place, out.Places, out.Doors, out.Asked = d, h.Divisions.FullName(d), h.divisions(c, d), len(places), true
 	for as, takes := range posterTakes {
 		out.Seconds[as] = int((takes*time.Duration(out.Doors) + time.Second - 1) / time.Second)
 	}
@@ -188,7 +191,7 @@ func (h *Handler) postered(c *call) (places []checkin.Place, name string, err er
 		places, err = h.Office.Doors(c.ctx, scope, venue.UnitID(unit))
 		return slices.DeleteFunc(places, func(p checkin.Place) bool { return !inUse(p) }), "posters", err
 	case division != "":
-		d, err := venue.ParseDivision(division)
+		d, err := h.division(c, division)
 		if err != nil {
 			return nil, "", err
 		}

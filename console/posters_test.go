@@ -66,7 +66,7 @@ func TestPostersOfWhatIsInScope(t *testing.T) {
 		t.Errorf("the audit has %+v", left)
 	}
 	page := d.browse("GET", "/console/posters?division=410482001", town, nil)
-	for _, want := range []string{`<td class="n">2</td><td class="n">1</td>`, "/console/posters?division=410482001&amp;sheet=A5&amp;as=zip", words["posters.hint"]} {
+	for _, want := range []string{`>2</td><td class="n" data-label="约需（分钟）">1</td>`, "/console/posters?division=410482001&amp;sheet=A5&amp;as=zip", words["posters.hint"]} {
 		if page.status != 200 || !strings.Contains(page.body, want) {
 			t.Errorf("the page of a division: %d, lacks %s", page.status, want)
 		}

@@ -164,7 +164,7 @@ func TestThePageOfAnIdentityMasksItself(t *testing.T) {
 		t.Errorf("a form from elsewhere: %d", got.status)
 	}
 	auditor := d.login("auditor")
-	if page := d.browse("GET", "/console/audit", auditor, nil); !strings.Contains(page.body, "<td class=\"line\">允许</td><td><div>流行病学调查</div><div>核实红码人员去向</div><div>2022-017</div></td>") {
+	if page := d.browse("GET", "/console/audit", auditor, nil); !strings.Contains(page.body, "<td class=\"line\" data-label=\"结果\">允许</td><td data-label=\"用途、事由、案件\"><div>流行病学调查</div><div>核实红码人员去向</div><div>2022-017</div></td>") {
 		t.Errorf("the audit does not say what for:\n%s", page.body)
 	}
 	d.wantNowhere(t)

@@ -71,6 +71,16 @@ func (s Scope) Territory() []Division {
 	return slices.Clone(s.divisions)
 }
 
+// Divisions lists those that everything in scope lies in, in order and none within
+// another. A unit's scope has none.
+func (s Scope) Divisions() (list []Division) {
+	_, stems := s.Reach()
+	for _, stem := range stems {
+		list = append(list, Division(widen(stem)))
+	}
+	return list
+}
+
 // CoversSector tells whether everything of a sector in d may be known.
 func (s Scope) CoversSector(d Division, sector string) bool {
 	return s.CoversDivision(d) || s.kind == ScopeSector && s.reaches(d) && s.oversees(sector)

@@ -99,3 +99,21 @@ func TestOnlyATerritoryIsListed(t *testing.T) {
 		t.Error("a scope grew through its list")
 	}
 }
+
+func TestTheDivisionsOfAScope(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		scope Scope
+		want  []Division
+	}{
+		{"the zero scope has none", Scope{}, nil},
+		{"a unit's has none", NewScope(ScopeUnit, []Division{"410482"}, nil, "u1"), nil},
+		{"one within another goes, whatever its zeros", NewScope(ScopeTerritory, []Division{"410482001", "410400", "410482000000"}, nil, ""), []Division{"410400"}},
+		{"a regulator's are in order", NewScope(ScopeSector, []Division{"410482002000", "410482001", "bad"}, []string{"教育"}, ""), []Division{"410482001", "410482002"}},
+		{"a province", NewScope(ScopeTerritory, []Division{"410000"}, nil, ""), []Division{"410000"}},
+	} {
+		if got := c.scope.Divisions(); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
