@@ -60,7 +60,8 @@ const (
 	VenuesWrite    Permission = "venues.write" // what is in scope: add and mend doors, confirm what hangs there, bind who answers in chat
 	DoorsRead      Permission = "doors.read"
 	CodesReview    Permission = "codes.review"
-	RegisterEnter  Permission = "register.enter"  // files of units, venues and old codes, of what is in scope
+	RegisterSend   Permission = "register.send"   // files of venues: an officer's enters them, a unit's applies for them
+	RegisterEnter  Permission = "register.enter"  // and of units and old codes, of what is in scope
 	RegisterImport Permission = "register.import" // and of who must have a code, and who belongs to a unit
 	CoverageRead   Permission = "coverage.read"
 	ScansAssist    Permission = "scans.assist" // record for somebody without a phone
@@ -99,11 +100,11 @@ var offices = map[Role]office{
 	RoleVenueStaff: {view: venue.ScopeUnit, may: []Permission{ScansAssist, DoorsRead}},
 
 	// Answers for one unit: its doors, its codes, its own numbers.
-	RoleUnitAdmin: {view: venue.ScopeUnit, may: []Permission{ScansAssist, DoorsRead, UnitsRead, UnitsWrite, VenuesWrite, BoardRead, NoticesRead}},
+	RoleUnitAdmin: {view: venue.ScopeUnit, may: []Permission{ScansAssist, DoorsRead, UnitsRead, UnitsWrite, VenuesWrite, RegisterSend, BoardRead, NoticesRead}},
 
 	// Territory 属地: reviews applications, chases reports, proposes notices.
 	RoleTownship: {view: venue.ScopeTerritory, may: []Permission{
-		UnitsRead, DoorsRead, VenuesWrite, CodesReview, RegisterEnter, CoverageRead, BoardRead, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
+		UnitsRead, DoorsRead, VenuesWrite, CodesReview, RegisterSend, RegisterEnter, CoverageRead, BoardRead, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
 
 	// The same for a sector; the chat groups are the territory's.
 	RoleRegulator: {view: venue.ScopeSector, may: []Permission{
@@ -111,7 +112,7 @@ var offices = map[Role]office{
 
 	// Headquarters' desk: checks everything, decides nothing that punishes.
 	RoleChecker: {view: venue.ScopeTerritory, may: []Permission{
-		UnitsRead, DoorsRead, VenuesWrite, CodesReview, RegisterEnter, RegisterImport, CoverageRead, BoardRead, ReportsApprove, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
+		UnitsRead, DoorsRead, VenuesWrite, CodesReview, RegisterSend, RegisterEnter, RegisterImport, CoverageRead, BoardRead, ReportsApprove, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
 
 	// The named official: signs what others drafted, and ends the emergency.
 	RoleSigner: {view: venue.ScopeTerritory, sensitive: true, may: []Permission{

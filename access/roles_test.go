@@ -54,7 +54,7 @@ func TestTheTableIsComplete(t *testing.T) {
 }
 
 // The permissions that show what residents, units or divisions did.
-var business = []Permission{UnitsRead, UnitsWrite, VenuesWrite, DoorsRead, CodesReview, RegisterEnter, RegisterImport, CoverageRead, ScansAssist, BoardRead, ReportsApprove,
+var business = []Permission{UnitsRead, UnitsWrite, VenuesWrite, DoorsRead, CodesReview, RegisterSend, RegisterEnter, RegisterImport, CoverageRead, ScansAssist, BoardRead, ReportsApprove,
 	ReportsPaste, LedgerRead, NoticesRead, NoticesDraft, NoticesSign, CasesOpen, CasesRead, CasesApprove, ContactsRead, ContactsExport, RevealIdentity}
 
 func TestNoRoleSeesEverything(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	applicationsPage = 50
+	applicationsPage = 100
 	applicationsPath = "/console/applications"
 )
 
@@ -72,6 +72,17 @@ type applicationList struct {
 	States       []registry.State `json:"-"`
 	Applications []applicationRow `json:"applications"`
 	Next         string           `json:"next,omitempty"` // ?after= of the next page
+}
+
+// Several are those that may be approved without a look at each: where the unit's
+// register entry must be seen, an officer looks.
+func (l applicationList) Several() (ids []string) {
+	for _, a := range l.Applications {
+		if !a.Proof {
+			ids = append(ids, a.ID)
+		}
+	}
+	return ids
 }
 
 // applications lists those of a state: what waits, unless somebody asks for

@@ -192,7 +192,7 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	d.h.Identities = &reveal.Service{Office: d.h.Office, Vault: v, Quota: access.NewQuota(engine, 10, d.civil), Trail: d.trail, Clock: d.civil}
 	census := store.NewCensus(engine, d.civil)
 	d.h.Coverage = store.NewCoverage(engine, d.h.Office, census, d.civil, d.machine)
-	d.intake = &intake.Desk{Register: register, Census: census, Division: "410482", Blind: v.Blind, Random: rand.Reader}
+	d.intake = &intake.Desk{Register: register, Applying: d.h.Applying, Census: census, Division: "410482", Blind: v.Blind, Random: rand.Reader}
 	d.uploads = store.NewUploads(engine, v, d.civil)
 	d.h.Division, d.h.Uploads = "410482", d.clerk(log)
 	d.h.Regulators = registry.NewRegulators([]venue.Regulator{{Name: "教育部门", Types: []string{"教育"}}})

@@ -9,8 +9,8 @@ import (
 	"github.com/venuecode/venuecode/venue"
 )
 
-// listed gives the desk a list of divisions, in which two towns have one name.
-func (d *desk) listed() {
+// named gives the desk a list of divisions, in which two towns have one name.
+func (d *desk) named() {
 	d.t.Helper()
 	var err error
 	d.h.Divisions, err = d.h.Divisions.With([]venue.NamedDivision{{Code: "41", Name: "河南省"}, {Code: "4104", Name: "平顶山市"},
@@ -23,7 +23,7 @@ func (d *desk) listed() {
 
 func TestADivisionIsGivenByNameOrCode(t *testing.T) {
 	d := newDesk(t, access.RoleTownship, access.RoleRegulator)
-	d.listed()
+	d.named()
 	tokens := map[string]string{}
 	for _, who := range []string{"township", "regulator"} {
 		tokens[who] = d.login(who)
@@ -75,7 +75,7 @@ func TestDivisionsOfTheScopeCanBeChosen(t *testing.T) {
 	if page := d.browse("GET", "/console/coverage", town, nil).body; !strings.Contains(page, `<input name="division"`) {
 		t.Error("nobody has listed divisions, and there is no field for a code")
 	}
-	d.listed()
+	d.named()
 	const city = `<option value="410482001">　煤山街道</option><option value="410482002">　风穴路街道</option>`
 	const own = `<option value="410482001">煤山街道</option><option value="410482001001">　东大社区</option></select>`
 	for _, c := range []struct{ token, path, want string }{
@@ -94,7 +94,7 @@ func TestDivisionsOfTheScopeCanBeChosen(t *testing.T) {
 
 func TestAnAccountsDivisionsAreGivenByName(t *testing.T) {
 	d := newDesk(t, access.RoleSecurityAdmin)
-	d.listed()
+	d.named()
 	token := d.login("secadmin")
 	made := d.browse("POST", "/console/accounts", token, url.Values{"csrf": {formToken(token)}, "user": {"town.two"}, "name": {"街道办"}, "roles[]": {"township"}, "divisions[]": {"风穴路街道 410482001"}})
 	if got := d.call("GET", "/console/accounts", token, ""); !strings.Contains(got.body, `"divisions":["410482001","410482002"]`) {

@@ -24,9 +24,9 @@ const (
 	sheetWithin   = time.Minute // to open one: the texts of a large .xlsx alone take ten seconds where much else runs
 )
 
-// kindNeeds are the kinds of file that need more than register.enter: they are
-// not of one township's units, or name persons.
-var kindNeeds = map[string]access.Permission{"subjects": access.RegisterImport, "roster": access.RegisterImport}
+// kindNeeds are the kinds of file that need more than register.send: a unit asks
+// for its own venues alone, and some are not of one township's units, or name persons.
+var kindNeeds = map[string]access.Permission{"units": access.RegisterEnter, "legacy": access.RegisterEnter, "subjects": access.RegisterImport, "roster": access.RegisterImport}
 
 // kindOf is a kind of file that the asker may send.
 func kindOf(c *call, name string) (intake.Kind, error) {
@@ -60,7 +60,8 @@ type importDetail struct {
 	Errors   []intake.Problem `json:"errors"`   // the first
 	Problems int              `json:"problems"` // rows in the workbook of problems
 	Refusal  string           `json:"refusal,omitempty"`
-	Again    bool             `json:"again"` // the register had changed: it was looked at once more
+	Again    bool             `json:"again"`   // the register had changed: it was looked at once more
+	Applies  bool             `json:"applies"` // a unit's own: it asks for codes
 }
 
 // Busy tells whether the page should ask again.
@@ -76,6 +77,7 @@ func (i importRow) Compared() bool { return i.Kind == intake.Subjects.Name }
 
 type importList struct {
 	Kinds    []string       `json:"kinds"`    // that may be sent
+	Applies  bool           `json:"applies"`  // a unit's own: its files ask for codes
 	Division venue.Division `json:"division"` // which it is about, unless somebody says
 	Places   []web.Choice   `json:"-"`        // to choose from
 	Imports  []importRow    `json:"imports"`
@@ -98,7 +100,8 @@ func (h *Handler) importRow(id string, r store.UploadRow) importRow {
 
 // imports is where files are sent, and what became of the last ones.
 func (h *Handler) imports(c *call) (answer, error) {
-	out := importList{Kinds: []string{}, Division: h.about(c), Imports: []importRow{}}
+	own, _ := c.by.Scope().Reach()
+	out := importList{Kinds: []string{}, Applies: own != "", Division: h.about(c), Imports: []importRow{}}
 	out.Places = h.divisions(c, out.Division)
 	for _, k := range intake.Kinds {
 		if _, err := kindOf(c, k.Name); err == nil {
@@ -199,7 +202,7 @@ func (h *Handler) importDetail(c *call, id string) (importDetail, error) {
 	if err != nil {
 		return importDetail{}, err
 	}
-	out := importDetail{importRow: h.importRow(id, r), Errors: []intake.Problem{}, Problems: r.Listed, Refusal: r.Refusal, Again: r.Again}
+	out := importDetail{importRow: h.importRow(id, r), Errors: []intake.Problem{}, Problems: r.Listed, Refusal: r.Refusal, Again: r.Again, Applies: r.Unit != ""}
 	for _, f := range r.Faults {
 		out.Errors = append(out.Errors, intake.Problem(f))
 	}

@@ -567,7 +567,7 @@ func TestATownshipWritesInItsDivisionAlone(t *testing.T) {
 		if got := d.upload(token, fields, "x"); got.status != 404 {
 			t.Errorf("%s: %d %s", kind, got.status, got.body)
 		}
-		if got := d.call("GET", importsPage+"/template/"+kind, token, ""); (got.status == 404) != (kindNeeds[kind] != "") {
+		if got := d.call("GET", importsPage+"/template/"+kind, token, ""); (got.status == 404) != (kindNeeds[kind] == access.RegisterImport) {
 			t.Errorf("template of %s: %d", kind, got.status)
 		}
 	}
@@ -688,7 +688,7 @@ func TestABombIsRefusedAtOnce(t *testing.T) {
 // before their body is read.
 func TestOnlyASessionMaySendMore(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "nosuchfolder")) // a form laid on the disk would be an error
-	d := newDesk(t, access.RoleTownship, access.RoleAuditor)
+	d := newDesk(t, access.RoleTownship, access.RoleUnitAdmin, access.RoleAuditor)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -722,6 +722,9 @@ func TestOnlyASessionMaySendMore(t *testing.T) {
 	bearer := "Authorization: Bearer " + township + "\r\n"
 	if got := ask(bearer, strings.NewReader(""), maxSheet+beside+1); got != 413 {
 		t.Errorf("larger than any: %d", got)
+	}
+	if got := ask("Authorization: Bearer "+d.login("unit_admin")+"\r\n", strings.NewReader(""), ownSheet+beside+1); got != 413 {
+		t.Errorf("larger than a unit's may be: %d", got)
 	}
 	kind, body := form(t, map[string]string{"kind": "units"}, unitHeads+"青禾商场,"+usccOf(1)+",,410482001,,\n"+strings.Repeat(strings.Repeat(" ", 1023)+"\n", maxSheet>>10-1))
 	if got := ask(bearer+"Content-Type: "+kind+"\r\n", bytes.NewReader(body), len(body)); got != 200 {

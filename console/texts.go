@@ -83,7 +83,7 @@ var permissionNames = map[access.Permission]string{
 	access.KeysRotate: "轮换密钥", access.KeysEscrow: "托管密钥", access.EscrowApprove: "审批密钥托管",
 	access.RequestsDecide: "办理待批事项", access.DisposalRead: "查看数据销毁", access.SystemRead: "查看运行状态", access.SystemOperate: "运行维护",
 	access.UnitsRead: "查看单位", access.UnitsWrite: "维护本单位", access.VenuesWrite: "维护场所和出入口", access.DoorsRead: "查看场所码", access.CodesReview: "审核场所码申请",
-	access.RegisterEnter: "导入单位、场所和原码", access.RegisterImport: "导入名录和名册", access.CoverageRead: "查看应设尽设", access.ScansAssist: "代为登记",
+	access.RegisterSend: "用表格申领或导入场所", access.RegisterEnter: "导入单位、场所和原码", access.RegisterImport: "导入名录和名册", access.CoverageRead: "查看应设尽设", access.ScansAssist: "代为登记",
 	access.BoardRead: "查看报送看板", access.ReportsApprove: "审批更正", access.ReportsPaste: "补录群消息", access.LedgerRead: "查看台账",
 	access.NoticesRead: "查看通报", access.NoticesDraft: "起草通报", access.NoticesSign: "签发通报",
 	access.CasesOpen: "提出流调", access.CasesRead: "查看流调申请", access.CasesApprove: "审批流调",
@@ -199,8 +199,10 @@ var words = map[string]string{
 	"draft.hint": "按目前数据生成，不保存、不发送。", "subjects.proposals": "待认领的主体", "subjects.proposals.hint": "按名称和地址相似度提出，由人确认或排除，系统不会自动认领。相似度为相邻两字的重合比例：名称占七成，地址占三成。",
 	"subjects.units": "可能的单位", "subjects.like": "相似", "subjects.like.name": "名称", "subjects.like.address": "地址", "subjects.confirm": "是同一主体", "subjects.refuse": "不是", "subjects.nobody": "没有相似的单位",
 	"subjects.imports": "最近导入", "subjects.import.hint": "名录用表格导入：先核对新增、变更和不再列出的数量，再导入。",
-	"imports": "表格导入", "imports.hint": "先上传核对，看过结果再决定是否导入。已经登记的不会改动，同一文件再次导入不会重复。文件加密保存，导入后立即删除，不导入的一天后删除。不超过 15 MB。", "imports.last": "最近的导入",
-	"import.kind": "内容", "import.file": "表格文件（.xlsx 或 .csv）", "import.send": "上传核对", "import.templates": "下载空白表格：",
+	"imports": "表格导入", "imports.hint": "先上传核对，看过结果再决定是否导入。已经登记的不会改动，同一文件再次导入不会重复。文件加密保存，导入后立即删除，不导入的一天后删除。", "imports.most": "不超过 15 MB。", "imports.apply.most": "不超过 2 MB。", "imports.last": "最近的导入",
+	"imports.apply": "用表格申领", "imports.apply.hint": "一个表格可以申领本单位和下属单位的多个场所，每行的管理人员同时作为申请人。导入后和逐个填写申领表一样：按规定自动通过，或者由所属乡镇、街道审核。",
+	"import.applied": "已提交，已经登记或正在审核的没有重复提交。审核结果和场所码见",
+	"import.kind":    "内容", "import.file": "表格文件（.xlsx 或 .csv）", "import.send": "上传核对", "import.templates": "下载空白表格：",
 	"import.rows": "行数", "import.ok": "正确", "import.proof": "需核对证件", "import.bad": "有误", "import.partly": "有误的行未导入", "import.writing": "正在导入", "import.leave": "本页自动刷新。可以离开，稍后从“表格导入”再进来看。",
 	"import.failed": "没有完成。请重新上传同一个文件，已经导入的行不会重复。", "import.again": "核对之后登记情况有变动，没有导入完。以下是重新核对的结果，请再次决定。",
 	"import.run": "导入", "import.good": "只导入正确的行", "import.discard": "放弃", "import.bad.hint": "有误的行不能导入。可以下载下面的表格，改好后只上传这些行；也可以改好原文件后整个重新上传。", "import.bad.subjects": "名录是一个区划的全部主体：请改好原文件后整个重新上传，只上传改好的行会把其余主体当作“不再列出”。只导入正确的行时，不会标记任何主体不再列出。",
@@ -209,6 +211,7 @@ var words = map[string]string{
 	"row.number": "行号", "column": "列", "problem": "问题",
 	"applications": "申领", "application": "场所码申领", "apply": "申领场所码", "apply.new": "新申领", "apply.save": "存为草稿", "apply.send": "提交申请", "apply.faults": "处需要修改，见各项下的提示",
 	"apply.edit": "修改后提交", "proof.needed": "需核对登记证件", "proof.hint": "统一社会信用代码的校验位不符，请核对营业执照、法人证书等登记证件原件。",
+	"approve.chosen": "批准选中的", "approve.page": "批准本页全部", "approve.page.hint": "需核对登记证件的除外，请点开单独办理。", "approved.count": "已批准", "approved.not": "没有批准", "approved.unit": "份。", "why.not": "原因",
 	"approve.seen": "已核对证件，通过", "approve.unseen": "通过（证件待核）", "reject.back": "退回", "applicant.at": "提交时间", "channel": "渠道", "decider": "办理人", "decided": "办理时间", "by.policy": "按政策自动通过",
 	"category": "类别", "history": "历史", "posted": "张贴确认", "posted.not": "未确认", "incomplete": "待补全", "incomplete.hint": "原系统的码，照常可以扫。补全后码不变，不必更换码牌。",
 	"venue.correct": "更正场所信息", "venue.complete": "补全场所信息", "venue.act": "办理", "suspend": "停用", "resume": "恢复", "close": "注销", "transfer": "转移", "transfer.to": "转给（名称、信用代码或编号）",
@@ -275,7 +278,7 @@ var menu = []section{
 		{"/console/blanks/activate", "启用空白码", "在门口用手机启用"},
 		{"/console/blanks", "空白码", "提前印制一批"},
 		{"/console/incomplete", "待补全", "原系统的码，信息还不全的"},
-		{"/console/imports", "表格导入", "成批登记单位、场所和出入口"},
+		{"/console/imports", "表格导入", "成批登记或申领场所和出入口"},
 		{"/console/posters", "全部码牌", "下载一个区划的全部码牌"},
 	}},
 	{"应设尽设", coverageLinks},
@@ -295,10 +298,11 @@ var menu = []section{
 	}},
 }
 
-var _ = [1]struct{}{}[maxSheet>>20-15] // the hint names it
+var _ = [1]struct{}{}[maxSheet>>20-15] // the hints name them
+var _ = [1]struct{}{}[ownSheet>>20-2]
 
 var invalidWords = map[string]string{
-	"q": "查找的内容", "count": "张数", "venue": "场所",
+	"ids": "要批准的申领", "q": "查找的内容", "count": "张数", "venue": "场所",
 	"photo": "照片", "finding": "情况", "remark": "备注", "sheet": "纸张", "as": "文件类型", "door": "场所码",
 	"state": "状态", "id": "编号", "code": "场所码", "doors": "出入口名称",
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划", "division": "区划",

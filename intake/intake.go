@@ -29,6 +29,9 @@ type Kind struct {
 	Layout sheet.Layout
 	// New begins a file.
 	New func(d *Desk, o Options) Reader
+	// Apply begins a unit's own file, which asks for what an officer's would enter;
+	// nil: units send none of the kind.
+	Apply func(d *Desk, o Options) Reader
 	// whole takes a file at once, instead of New.
 	whole func(ctx context.Context, s *sheet.Sheet, d *Desk, o Options) (Result, error)
 }
@@ -50,9 +53,10 @@ func KindOf(name string) (Kind, bool) {
 type Desk struct {
 	Register  *store.Register
 	Census    *store.Census
-	Division  venue.Division   // the city's: where nobody says
-	Divisions *venue.Divisions // what a row may name; nil: any code
-	// Within tells where the sender may write; nil: everywhere. What lies elsewhere
+	Applying  *registry.Service // where units' files ask; only they need it
+	Division  venue.Division    // the city's: where nobody says
+	Divisions *venue.Divisions  // what a row may name; nil: any code
+	// Within tells where an officer may write; nil: everywhere. What lies elsewhere
 	// answers as if it were not there.
 	Within func(venue.Division) bool
 	Blind  func(kind, value string) string
@@ -81,6 +85,7 @@ type Reader interface {
 // Options say how a file is taken.
 type Options struct {
 	By      registry.Who
+	From    registry.Sender       // of a unit's own file; zero: an officer's
 	Today   venue.Day             // civil: nobody is born later
 	Partial bool                  // import the good rows of a file that has bad ones
 	DryRun  bool                  // look at everything, write nothing
@@ -126,7 +131,11 @@ func Take(ctx context.Context, kind Kind, file io.ReaderAt, size int64, d *Desk,
 	if kind.whole != nil {
 		return kind.whole(ctx, s, d, o)
 	}
-	reader := kind.New(d, o)
+	begin := kind.New
+	if o.From.Unit != "" {
+		begin = kind.Apply
+	}
+	reader := begin(d, o)
 	proofs, bad := map[int]bool{}, map[int]registry.Faults{}
 	for row, err := range s.Rows() {
 		if err != nil {

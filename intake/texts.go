@@ -20,6 +20,13 @@ const (
 	reasonNoUnit  = "no_unit" // units come first
 	reasonNoName  = "no_name" // no division, or several, of the name
 	reasonOutside = "outside" // where the sender may not write
+
+	// Of a unit's own file.
+	reasonForeign  = "foreign"  // neither the sender's unit nor below it
+	reasonLater    = "later"    // the venue around comes first
+	reasonFormer   = "former"   // approved once, and under its name no more
+	reasonRejected = "rejected" // sent back, and not mended
+	reasonPending  = "pending"  // another form waits
 )
 
 const (
@@ -40,6 +47,7 @@ const (
 	helpZone       = "大型场所内的功能分区、门店或摊位编号；第四类必填其一。"
 	helpManager    = "场所的管理人员，加密保存。"
 	helpInside     = "所在大型场所的名称，须属于同一单位。"
+	helpPlace      = "场所所在乡镇、街道的区划代码或名称；不填为单位的所属区划。"
 	helpPayload    = "原二维码扫出的全部内容，512 字节以内，一字不改。"
 	helpOldUnit    = "平台中已有的单位全称；没有的，先以此名称登记，待补全。"
 	helpRosterName = "只用于核对，不保存。"
@@ -85,6 +93,11 @@ var particular = map[string]string{
 	"uscc shape":            "应为 18 位，由数字和大写字母组成，不含 I、O、Z、S、V。",
 	"uscc id_number":        "这是身份证号码。请填写营业执照或登记证书上的统一社会信用代码。",
 	"uscc twice":            "与前面一行的单位相同。",
+	"uscc foreign":          "不是本单位或本单位的下属单位，或者尚未登记，请核对。",
+	"inside later":          "未找到所在的大型场所。还没有场所码的，请先申领它，通过后再传这一行。",
+	"name former":           "这个场所以前申领过，后来更名、转移或注销了。仍需要场所码的，请用申领表申领。",
+	"name rejected":         "已被退回。请在“申领”里看退回的事由，改好这一行再传。",
+	"name pending":          "内容与正在等待审核的申领不同。等待期间不能改，请等审核结果。",
 	"uscc outside":          "可办理的区划内没有登记该单位。请先导入单位，或由其所属区划办理。",
 	"parent_uscc twice":     "上级单位不能是本单位。",
 	"parent unknown":        "未找到上级单位：不在本文件的有效行中，平台中也没有。",
@@ -92,6 +105,7 @@ var particular = map[string]string{
 	"division range":        "应为县级或以下的行政区划代码。",
 	"division unknown":      "没有这个区划代码，请核对。",
 	"division no_name":      "没有这个区划名称，或有多个同名的，请改填行政区划代码。",
+	"place no_name":         "没有这个区划名称，或有多个同名的，请改填行政区划代码。",
 	"place unknown":         "没有这个区划代码，请核对。",
 	"headcount range":       "应为 0–1,000,000 的整数。",
 	"sectors range":         "最多 10 个行业。",

@@ -99,10 +99,13 @@ func (u *Uploads) rouse() {
 }
 
 // Send keeps a file to be looked at, once record has written that down. division
-// is what the file is about, where it does not say. A *sheet.Refusal if it is no
-// file of the kind, store.ErrOutOfScope, ErrWaiting.
+// is what the file is about, where it does not say. Whoever answers for a unit sends
+// what it applies for. A *sheet.Refusal if it is no file of the kind,
+// store.ErrOutOfScope, ErrWaiting.
 func (u *Uploads) Send(ctx context.Context, scope venue.Scope, by string, kind Kind, division venue.Division, file []byte, record func(id string) error) (id string, err error) {
-	if !scope.CoversDivision(division) {
+	own, _ := scope.Reach()
+	row := store.UploadRow{Kind: kind.Name, By: by, Unit: own, Within: scope.Territory(), Division: division, State: store.UploadLooking}
+	if own != "" && kind.Apply == nil || !mine(scope, row) {
 		return "", store.ErrOutOfScope
 	}
 	if n, err := u.rows.Waiting(ctx, by); err != nil {
@@ -119,12 +122,18 @@ func (u *Uploads) Send(ctx context.Context, scope venue.Scope, by string, kind K
 	if err != nil {
 		return "", err
 	}
-	row := store.UploadRow{Kind: kind.Name, By: by, Within: scope.Territory(), Division: division, State: store.UploadLooking}
 	if err := u.rows.Add(ctx, id, row, file); err != nil {
 		return "", err
 	}
 	u.rouse()
 	return id, nil
+}
+
+// mine tells whether what a file would write is in scope: a unit's own, or of a
+// division.
+func mine(scope venue.Scope, row store.UploadRow) bool {
+	own, _ := scope.Reach()
+	return row.Unit == own && (own != "" || scope.CoversDivision(row.Division))
 }
 
 // Upload reads an upload of by; venue.ErrNotFound, store.ErrOutOfScope.
@@ -164,7 +173,7 @@ func (u *Uploads) Import(ctx context.Context, scope venue.Scope, by, id string, 
 		return ErrDecided
 	case row.Bad > 0 && !partial:
 		return &venue.Invalid{Field: "partial", Reason: "required"}
-	case !scope.CoversDivision(row.Division):
+	case !mine(scope, row):
 		return store.ErrOutOfScope
 	}
 	if err := record(row); err != nil {
@@ -362,12 +371,16 @@ func (u *Uploads) take(ctx context.Context, row store.UploadRow, file []byte, to
 	}
 	desk := *u.desk
 	desk.Division = row.Division
-	desk.Within = func(d venue.Division) bool {
-		return slices.ContainsFunc(row.Within, func(own venue.Division) bool { return own.Contains(d) })
-	}
 	o := Options{By: registry.Who{Account: row.By}, Today: venue.DayOf(u.civil.Now()), Partial: row.Partial, DryRun: row.State == store.UploadLooking, Told: told}
 	if row.State == store.UploadRunning && row.Tries == 1 {
 		o.Mark = row.Mark
+	}
+	if row.Unit != "" {
+		o.From = registry.Sender{Channel: "import", Account: row.By, Unit: row.Unit}
+	} else {
+		desk.Within = func(d venue.Division) bool {
+			return slices.ContainsFunc(row.Within, func(own venue.Division) bool { return own.Contains(d) })
+		}
 	}
 	if result, err = Take(ctx, kind, bytes.NewReader(file), int64(len(file)), &desk, o); err != nil || result.Bad == 0 {
 		return result, nil, err

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -28,8 +29,12 @@ var venues = Kind{
 		{Field: "manager_name", Heading: "管理人员", Required: true, Help: helpManager, Example: "张某"},
 		{Field: "manager_phone", Heading: "管理人员电话", Aliases: []string{"管理人员联系电话"}, Required: true, Help: helpPhone, Example: "139XXXXXXXX", Width: 18},
 		{Field: "inside", Heading: "所属场所", Aliases: []string{"上级场所"}, Help: helpInside},
+		{Field: "place", Heading: "所在区划", Aliases: []string{"场所所在区划"}, Help: helpPlace},
 	}},
-	New: func(d *Desk, o Options) Reader { return &venueReader{desk: d, by: o.By, at: map[string]int{}} },
+	New: func(d *Desk, o Options) Reader { return newVenueReader(d, o) },
+	Apply: func(d *Desk, o Options) Reader {
+		return &applyReader{venueReader: newVenueReader(d, o), from: o.From}
+	},
 }
 
 // place is a venue of a file, with the rows that name doors of it.
@@ -42,6 +47,14 @@ type place struct {
 	dropped bool
 }
 
+// drop has a place not written, for a reason that its rows say.
+func (p *place) drop(missing map[int]registry.Faults, field, reason string) {
+	p.dropped = true
+	for _, n := range p.numbers {
+		missing[n] = append(missing[n], fault(field, reason)...)
+	}
+}
+
 type venueReader struct {
 	desk   *Desk
 	by     registry.Who
@@ -49,14 +62,26 @@ type venueReader struct {
 	at     map[string]int // place by what makes it one
 }
 
+func newVenueReader(d *Desk, o Options) *venueReader {
+	return &venueReader{desk: d, by: o.By, at: map[string]int{}}
+}
+
 func (r *venueReader) Row(number int, get func(string) string) (bool, registry.Faults) {
 	doors := strings.FieldsFunc(venue.Fold(get("doors")), func(r rune) bool { return strings.ContainsRune("、,;/|\n", r) })
 	if len(doors) == 0 {
 		doors = []string{onlyDoor}
 	}
+	division := get("place")
+	if isName(division) {
+		d, ok := r.desk.Divisions.Named(clean(division), r.desk.Division)
+		if !ok {
+			return false, fault("place", reasonNoName)
+		}
+		division = string(d)
+	}
 	zone := strings.Join(strings.Fields(get("zone")+" "+get("shop")), " ")
 	e, faults := registry.Form{
-		Name: get("name"), ShortName: get("short_name"), Category: get("category"), Address: get("address"), Plate: get("plate"),
+		Name: get("name"), ShortName: get("short_name"), Category: get("category"), Place: division, Address: get("address"), Plate: get("plate"),
 		Zone: zone, Doors: doors, ManagerName: registry.NewTyped(get("manager_name")), ManagerPhone: registry.NewTyped(get("manager_phone")),
 	}.CheckVenue(true)
 	uscc, proof, err := registry.ParseUSCC(get("uscc"))
@@ -64,6 +89,9 @@ func (r *venueReader) Row(number int, get func(string) string) (bool, registry.F
 		faults = append(faults, fault("uscc", registry.ReasonRequired)...)
 	} else if invalid := (*venue.Invalid)(nil); errors.As(err, &invalid) {
 		faults = append(faults, fault("uscc", invalid.Reason)...)
+	}
+	if d := e.Venue.Division; d != "" && !r.desk.Divisions.Has(d) {
+		faults = append(faults, fault("place", reasonUnknown)...)
 	}
 	if len(faults) > 0 {
 		return proof, faults
@@ -89,26 +117,16 @@ func (r *venueReader) Row(number int, get func(string) string) (bool, registry.F
 }
 
 func (r *venueReader) Match(ctx context.Context, proof map[int]bool) (map[int]registry.Faults, error) {
-	found, err := r.desk.units(ctx, func(yield func(venue.USCC)) {
-		for _, p := range r.places {
-			yield(p.uscc)
-		}
-	})
+	found, err := r.units(ctx)
 	if err != nil {
 		return nil, err
 	}
 	missing := map[int]registry.Faults{}
-	drop := func(p *place, field, reason string) {
-		p.dropped = true
-		for _, n := range p.numbers {
-			missing[n] = append(missing[n], fault(field, reason)...)
-		}
-	}
 	for i := range r.places {
 		p := &r.places[i]
 		unit, ok := found[p.uscc]
 		if !ok {
-			drop(p, "uscc", r.desk.noUnit())
+			p.drop(missing, "uscc", r.desk.noUnit())
 			continue
 		}
 		m, err := registry.Draw(r.desk.Random, 0)
@@ -116,7 +134,11 @@ func (r *venueReader) Match(ctx context.Context, proof map[int]bool) (map[int]re
 			return nil, err
 		}
 		v := &p.entry.Venue
-		v.ID, v.Unit, v.Division = m.Venue, unit.ID, unit.Division
+		v.ID, v.Unit, v.Division = m.Venue, unit.ID, cmp.Or(v.Division, unit.Division)
+		if !r.desk.reaches(v.Division) {
+			p.drop(missing, "place", reasonOutside)
+			continue
+		}
 		if unit.Pending() {
 			v.Status = venue.StatusPending
 			continue
@@ -133,10 +155,19 @@ func (r *venueReader) Match(ctx context.Context, proof map[int]bool) (map[int]re
 		if reason, err := r.findParent(ctx, p, i); err != nil {
 			return nil, err
 		} else if reason != "" {
-			drop(p, "inside", reason)
+			p.drop(missing, "inside", reason)
 		}
 	}
 	return missing, nil
+}
+
+// units are those that the rows name.
+func (r *venueReader) units(ctx context.Context) (map[venue.USCC]venue.Unit, error) {
+	return r.desk.units(ctx, func(yield func(venue.USCC)) {
+		for _, p := range r.places {
+			yield(p.uscc)
+		}
+	})
 }
 
 // findParent finds the venue that a place lies in: one of its unit's, itself in

@@ -289,6 +289,21 @@ func (r *Register) VenueOf(ctx context.Context, unit venue.UnitID, name string) 
 	return venue.VenueID(row.Value.ID), err
 }
 
+// Registered tells of each venue whether its unit has one of the name, zone and
+// plate, or will have.
+func (r *Register) Registered(ctx context.Context, venues []venue.Venue) ([]bool, error) {
+	names := make([]string, len(venues))
+	for i, v := range venues {
+		names[i] = venueName(v)
+	}
+	found, err := r.reg.names.GetAll(ctx, names)
+	there := make([]bool, len(venues))
+	for i, name := range names {
+		_, there[i] = found[name]
+	}
+	return there, err
+}
+
 // UnitOf finds the unit of a USCC, or the one that stands for it; venue.ErrNotFound,
 // also if that is closed.
 func (r *Register) UnitOf(ctx context.Context, uscc venue.USCC) (venue.Unit, error) {

@@ -16,6 +16,7 @@ var (
 	UploadPieces = Schema{Name: "upload_pieces", Indexes: []Index{{Name: "at", Fields: []string{"at"}}}} // upload:part:number → UploadPieceRow
 	UploadRows   = Schema{Name: "uploads", Indexes: []Index{                                             // random id → UploadRow
 		{Name: "at", Fields: []string{"at"}},
+		{Name: "unit", Fields: []string{"unit", "at"}},
 		{Name: "state", Fields: []string{"state", "at"}},
 		{Name: "by", Fields: []string{"by", "state"}},
 	}}
@@ -63,7 +64,8 @@ const (
 type UploadRow struct {
 	Kind     string           // of the sheet
 	By       string           // account
-	Within   []venue.Division // where the sender may write
+	Unit     venue.UnitID     // for which the sender answers, whose file asks for codes; "" of officers, whose files enter
+	Within   []venue.Division // where an officer may write
 	Division venue.Division   // what the file is about, where it does not say
 	At       time.Time        // civil
 	Ended    time.Time        // civil; zero until then
@@ -133,10 +135,11 @@ func (u *Uploads) Get(ctx context.Context, by, id string) (UploadRow, error) {
 }
 
 // Recent lists the last limit uploads that could write nowhere out of scope, the
-// newest first.
+// newest first: of a unit's scope the unit's own.
 func (u *Uploads) Recent(ctx context.Context, scope venue.Scope, limit int) (list []Row[UploadRow], err error) {
 	outside := func(d venue.Division) bool { return !scope.CoversDivision(d) }
-	for row, err := range u.rows.Find(ctx, Query{Index: "at", Reverse: true}) {
+	own, _ := scope.Reach()
+	for row, err := range u.rows.Find(ctx, Query{Index: "unit", Equal: []any{string(own)}, Reverse: true}) {
 		if err != nil || len(list) == limit {
 			return list, err
 		}

@@ -210,6 +210,6 @@ func importTool(ctx context.Context, a *app, question json.RawMessage, say func(
 func (a *app) intake() *intake.Desk {
 	return &intake.Desk{
 		Register: a.register, Census: a.census, Division: venue.Division(a.config.Division), Divisions: a.config.Divisions,
-		Blind: a.vault.Blind, Random: random,
+		Applying: a.applying, Blind: a.vault.Blind, Random: random,
 	}
 }

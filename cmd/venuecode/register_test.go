@@ -46,6 +46,7 @@ func theRegister(t *testing.T, memory string) {
 		{"what an official has in hand", inHand},
 		{"an official of another town", anotherTown},
 		{"files that officials send", filesSent},
+		{"a file that a unit sends", aUnitSendsAFile},
 		{"the register of subjects", subjects},
 		{"lists to take away", lists},
 	} {

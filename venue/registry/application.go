@@ -20,8 +20,9 @@ const (
 	StateRejected State = "rejected" // 已退回, with a reason; may be sent in again
 )
 
-// Application is a form on its way to a code. Its id is random: who applied
-// without a login finds it again by that alone.
+// Application is a form on its way to a code. Nobody can guess its id: who applied
+// without a login finds it again by that alone. It is drawn or, of a row of a
+// unit's file, a keyed hash of who asks for what, so that the row again is the same.
 type Application struct {
 	ID    string
 	State State

@@ -122,13 +122,9 @@ func (s *Service) Save(ctx context.Context, id string, f Form, from Sender) (App
 // nothing is kept. The same again is harmless; another form under the id of one
 // that waits is venue.ErrConflict.
 func (s *Service) Submit(ctx context.Context, id string, f Form, from Sender) (Application, Faults, error) {
-	around, err := s.inside(ctx, &f)
-	if err != nil {
-		return Application{}, nil, err
-	}
-	e, faults := f.Check()
-	if faults = slices.Concat(faults, s.unlisted(e), around); len(faults) > 0 {
-		return Application{}, faults, nil
+	e, faults, err := s.check(ctx, &f)
+	if err != nil || len(faults) > 0 {
+		return Application{}, faults, err
 	}
 	unit, err := s.unitFor(ctx, e, from)
 	if err != nil {
@@ -139,6 +135,21 @@ func (s *Service) Submit(ctx context.Context, id string, f Form, from Sender) (A
 		a, err = s.Approve(ctx, a.ID, Who{}, false)
 	}
 	return a, nil, err
+}
+
+// Check tells all that is wrong with a form, as Submit does, and keeps nothing.
+func (s *Service) Check(ctx context.Context, f Form) (Faults, error) {
+	_, faults, err := s.check(ctx, &f)
+	return faults, err
+}
+
+func (s *Service) check(ctx context.Context, f *Form) (Entry, Faults, error) {
+	around, err := s.inside(ctx, f)
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	e, faults := f.Check()
+	return e, slices.Concat(faults, s.unlisted(e), around), nil
 }
 
 // unlisted are the faults of an entry whose divisions there are not. An

@@ -1,0 +1,101 @@
+package console
+
+import (
+	"context"
+
+	"github.com/gofiber/fiber/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/registry"
+)
+
+const (
+	mostApproved = 500 // applications in a request
+	approving    = 8   // at once
+)
+
+// approved is what became of one of several applications.
+type approved struct {
+	applicationRow
+	Refusal string `json:"refusal,omitempty"` // why it was not
+}
+
+type approvals struct {
+	Approved     int        `json:"approved"`
+	Applications []approved `json:"applications"` // as they were named
+}
+
+// Rest are those that were not approved.
+func (a approvals) Rest() (rest []approved) {
+	for _, one := range a.Applications {
+		if one.Refusal != "" {
+			rest = append(rest, one)
+		}
+	}
+	return rest
+}
+
+// approveApplications approves several, each as if alone. Where one of them is not
+// there, or not in scope, nothing is done.
+func (h *Handler) approveApplications(c *call) (answer, error) {
+	var q struct{ IDs []string }
+	if err := c.read(&q); err != nil {
+		return answer{}, err
+	}
+	switch n := len(q.IDs); {
+	case n == 0:
+		return answer{}, &venue.Invalid{Field: "ids", Reason: "missing"}
+	case n > mostApproved:
+		return answer{}, &venue.Invalid{Field: "ids", Reason: "range"}
+	}
+	list := make([]registry.Application, len(q.IDs))
+	for i, id := range q.IDs {
+		var err error
+		if list[i], err = h.Office.Application(c.ctx, c.by.Scope(), id); err != nil {
+			return answer{}, err
+		}
+	}
+	out := approvals{Applications: make([]approved, len(list))}
+	var g errgroup.Group
+	g.SetLimit(approving)
+	for i, a := range list {
+		g.Go(func() error {
+			after, err := h.approveOne(c, a)
+			if err == nil {
+				a = after
+			}
+			out.Applications[i] = approved{h.applicationRow(a), h.refusal(c.ctx, a.ID, err)}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	out.Approved = len(list) - len(out.Rest())
+	return answer{page: "approved", data: out}, nil
+}
+
+// approveOne approves one of several. One whose unit's register entry must be seen
+// is looked at alone.
+func (h *Handler) approveOne(c *call, a registry.Application) (registry.Application, error) {
+	if a.Proof && a.State == registry.StatePending {
+		return a, &registry.Refused{Rule: registry.RuleProof}
+	}
+	if err := h.act(c, "application.approve", "application", a.ID, ""); err != nil {
+		return a, err
+	}
+	return h.Applying.Approve(c.ctx, a.ID, registry.Who{Account: c.by.User()}, false)
+}
+
+// refusal is what an officer reads of why an application was not approved, "" if
+// it was. A fault of ours is logged: the answer is fine otherwise.
+func (h *Handler) refusal(ctx context.Context, id string, err error) string {
+	if err == nil {
+		return ""
+	}
+	status, sentence := web.Sentence(plain(err))
+	if status >= fiber.StatusInternalServerError {
+		h.Log.ErrorContext(ctx, "application not approved", "application", id, "error", err)
+	}
+	return sentence
+}
