@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -142,7 +144,7 @@ func TestBombsAreRefusedAtOnceAndWithoutMemory(t *testing.T) {
 			return zipOf(t, parts{"xl/sharedStrings.xml": repeated("<sst>", "<si><t>abcdefghijklmnopqrstuvwxyz0</t></si>", 1_900_000, "</sst>"), sheet1: filled(1), media: junk(1 << 20)})
 		}, sheet.ReasonSize},
 		"a long text among them": {func() []byte {
-			return zipOf(t, parts{"xl/sharedStrings.xml": repeated("<sst><si><t>", "x", 45<<20, "</t></si></sst>"), sheet1: filled(1), media: junk(1 << 20)})
+			return zipOf(t, parts{"xl/sharedStrings.xml": repeated("<sst><si><t>", "x", 45<<20, "</t></si></sst>"), sheet1: repeated(`<worksheet><sheetData>`+head, `<row><c t="s"><v>0</v></c></row>`, 1000, `</sheetData></worksheet>`), media: junk(1 << 20)})
 		}, sheet.ReasonDamaged},
 		"styles without end": {func() []byte {
 			return zipOf(t, parts{"xl/styles.xml": repeated("<styleSheet><cellXfs>", "<xf/>", 8<<20, "</cellXfs></styleSheet>"), sheet1: filled(1), media: junk(1 << 20)})
@@ -300,6 +302,87 @@ func TestTheLargestSheetIsRead(t *testing.T) {
 	if n != sheet.MaxRows {
 		t.Errorf("%d rows", n)
 	}
+}
+
+// TestTextsAreReadAsFarAsTheyAreAskedFor reads a sheet with five texts of its own in
+// each row and five that many share; with VENUECODE_LONG it is the largest, and what
+// it costs is told (docs/performance.md).
+func TestTextsAreReadAsFarAsTheyAreAskedFor(t *testing.T) {
+	rows := 500
+	if os.Getenv("VENUECODE_LONG") != "" {
+		rows = sheet.MaxRows
+	}
+	for what, last := range map[string]bool{"headings first": false, "headings last": true} {
+		b := shared(t, rows, last)
+		var s *sheet.Sheet
+		var err error
+		used := processorTime(t)
+		peak := extra(func() { s, err = open(b) })
+		opened := processorTime(t) - used
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for row, err := range s.Rows() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := line(row), fmt.Sprintf("%d:甲%d|乙%d||", n+2, 5*n, 5*n+1); got != want {
+				t.Fatalf("got %s, want %s", got, want)
+			}
+			n++
+		}
+		if n != rows {
+			t.Errorf("%d rows", n)
+		}
+		t.Logf("%s: %d bytes opened in %s of processor time and %d MB, opened and read in %s", what, len(b), opened, peak>>20, processorTime(t)-used)
+	}
+}
+
+// shared is a sheet whose texts are shared strings, those of its headings the first
+// or the last of them.
+func shared(t testing.TB, rows int, last bool) []byte {
+	const heads = "<si><t>信用代码</t></si><si><t>场所名称</t></si>"
+	first, head := 2, 0
+	if last {
+		first, head = 0, 5*rows
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	return zipOf(t, map[string]func(io.Writer){
+		"xl/sharedStrings.xml": func(w io.Writer) {
+			fmt.Fprint(w, "<sst>")
+			if !last {
+				fmt.Fprint(w, heads)
+			}
+			for i := range 5 * rows {
+				fmt.Fprintf(w, "<si><t>%c%d</t></si>", []rune("甲乙丙丁戊")[i%5], i)
+			}
+			fmt.Fprint(w, heads, "</sst>")
+		},
+		"xl/worksheets/sheet1.xml": func(w io.Writer) {
+			fmt.Fprintf(w, `<worksheet><sheetData><row r="1"><c r="A1" t="s"><v>%d</v></c><c r="B1" t="s"><v>%d</v></c></row>`, head, head+1)
+			for i := range rows {
+				fmt.Fprintf(w, `<row r="%d">`, i+2)
+				for c := range 10 {
+					at := first + 5*i + c
+					if c >= 5 {
+						at = first + r.IntN(100)
+					}
+					fmt.Fprintf(w, `<c r="%c%d" s="1" t="s"><v>%d</v></c>`, 'A'+c, i+2, at)
+				}
+				fmt.Fprint(w, "</row>")
+			}
+			fmt.Fprint(w, "</sheetData></worksheet>")
+		},
+	})
+}
+
+func processorTime(t testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func FuzzRead(f *testing.F) {

@@ -206,11 +206,11 @@ func (b *book) cell(t *tokens, kind, style string) (c cell, err error) {
 			return c, nil
 		}
 		i, err := strconv.Atoi(strings.TrimSpace(value))
-		text, ok := b.texts.at(i)
-		if err != nil || !ok {
+		if err != nil {
 			return c, errDamaged
 		}
-		return seen(text), nil
+		text, err := b.text(i)
+		return seen(text), err
 	case "inlineStr":
 		return seen(inline), nil
 	case "e":

@@ -33,15 +33,15 @@ var refusals = map[string]string{
 	ReasonRows:      "超过 %d 行，未作任何处理。请分成几个文件上传。",
 	ReasonColumns:   "第 %d 列之后还有内容。请删除多余的列后再上传。",
 	ReasonXLS:       "这是 .xls 或 .xlsb 格式，不能读取。请在 WPS 或 Excel 中打开，另存为 .xlsx 后再上传。",
-	ReasonODS:       "这是 OpenDocument 格式，不能读取。请另存为 .xlsx 后再上传。",
+	ReasonODS:       "这是 .ods 格式，不能读取。请在 WPS 或 Excel 中打开，另存为 .xlsx 后再上传。",
 	ReasonHTML:      "这个文件实际是网页，不是表格。请在 WPS 或 Excel 中打开，另存为 .xlsx 后再上传。",
 	ReasonPassword:  "文件设有打开密码。请取消密码后再上传。",
 	ReasonFormat:    "这不是表格文件。请上传 .xlsx 或 .csv 文件。",
-	ReasonEncoding:  "文字编码无法识别。请另存为 .xlsx，或 UTF-8 编码的 .csv。",
-	ReasonQuotes:    "第 %d 行的引号没有成对。请改用 .xlsx，或修改后再上传。",
+	ReasonEncoding:  "文件里的文字无法识别。请在 WPS 或 Excel 中打开，另存为 .xlsx 后再上传。",
+	ReasonQuotes:    "从第 %d 行起引号不成对，分不清后面的内容是哪一格的。请在 WPS 或 Excel 中打开检查，另存为 .xlsx 后再上传。",
 	ReasonDamaged:   "文件已损坏或不完整，未作任何处理。请在 WPS 或 Excel 中打开检查，另存为新的 .xlsx 后再上传。",
-	ReasonEmpty:     "文件里没有内容。",
-	ReasonMissing:   "缺少列：%s。请使用模板，表头须在前 10 行之内。",
+	ReasonEmpty:     "文件里没有内容。请检查是否选错了文件。",
+	ReasonMissing:   "缺少列：%s。请使用本平台的空白表格，列名不要改动，放在前 10 行之内。",
 	ReasonDuplicate: "列重复：%s。请每列只保留一个。",
 }
 
@@ -70,7 +70,7 @@ func Sentence(err error) string {
 	case errors.As(err, &one) && one.Reason == ReasonDigits:
 		return "这一格按数字保存，超过 15 位的部分已经丢失。请先把这一列设为文本格式，再重新填写完整号码。"
 	case errors.As(err, &one) && one.Reason == ReasonFormula:
-		return "这一格是公式，没有可用的值。请直接填写内容。"
+		return "这一格是公式，没有算出结果。请直接填写内容。"
 	}
 	return ""
 }

@@ -34,7 +34,8 @@ type book struct {
 	strings  string               // path of the shared strings
 	stylings string               // path of the styles
 	date1904 bool
-	texts    texts
+	texts    texts         // as far as they were read
+	unread   *tokens       // the others, nil if there are none
 	formats  []format      // by the number that a cell has for its style
 	merged   map[place]int // last row of what is merged downwards from there
 }
@@ -80,7 +81,7 @@ func (s *Sheet) openXLSX(r io.ReaderAt, size int64) (count int, err error) {
 	if err := b.readStyles(); err != nil {
 		return 0, err
 	}
-	if err := b.readStrings(); err != nil {
+	if err := b.openStrings(); err != nil {
 		return 0, err
 	}
 	s.rows = func(yield func(Row, error) bool) {
@@ -212,8 +213,9 @@ func (b *book) relations(of string, tell func(id, kind, target string)) error {
 	})
 }
 
-// readStrings keeps the shared strings, in which sheets have their texts.
-func (b *book) readStrings() error {
+// openStrings counts the shared strings, in which sheets have their texts, and
+// proves checksum and end.
+func (b *book) openStrings() error {
 	if b.parts[b.strings] == nil {
 		return nil // all texts are in their cells
 	}
@@ -229,21 +231,45 @@ func (b *book) readStrings() error {
 	case err != nil:
 		return errDamaged
 	}
-	size := 0
-	return b.each(b.strings, func(t *tokens, start xml.StartElement) error {
-		if start.Name.Local != "si" {
-			return nil
+	b.unread, err = b.tokens(b.strings)
+	return err
+}
+
+// text is a shared string. They are read as far as one is asked for: a sender
+// waits until the headings are known, which are seldom far down.
+func (b *book) text(i int) (string, error) {
+	for i >= b.texts.n && b.unread != nil {
+		if err := b.readString(); err != nil {
+			b.unread.close()
+			if b.unread = nil; err != io.EOF {
+				return "", err
+			}
 		}
-		text, err := t.texts()
-		if err != nil {
-			return err
-		}
-		if size += len(text); size > maxTexts || b.texts.n == maxStrings {
-			return refuse(ReasonSize)
-		}
-		b.texts.add(text)
+	}
+	if i < 0 || i >= b.texts.n {
+		return "", errDamaged
+	}
+	return b.texts.at(i), nil
+}
+
+// readString reads on by a tag, and by a string if that begins one.
+func (b *book) readString() error {
+	token, err := b.unread.next()
+	if err != nil {
+		return err
+	}
+	if start, ok := token.(xml.StartElement); !ok || start.Name.Local != "si" {
 		return nil
-	})
+	}
+	text, err := b.unread.texts()
+	if err != nil {
+		return err
+	}
+	if b.texts.size += len(text); b.texts.size > maxTexts || b.texts.n == maxStrings {
+		return refuse(ReasonSize)
+	}
+	b.texts.add(text)
+	return nil
 }
 
 // flood counts shared strings and their text in bytes that go by, roughly and at
@@ -278,8 +304,8 @@ func (f *flood) Write(p []byte) (int, error) {
 
 // texts is a long list that is never copied to grow.
 type texts struct {
-	chunks [][]string
-	n      int
+	chunks  [][]string
+	n, size int // strings, bytes
 }
 
 const perChunk = 1 << 12
@@ -293,12 +319,7 @@ func (t *texts) add(s string) {
 	t.n++
 }
 
-func (t *texts) at(i int) (string, bool) {
-	if i < 0 || i >= t.n {
-		return "", false
-	}
-	return t.chunks[i/perChunk][i%perChunk], true
-}
+func (t *texts) at(i int) string { return t.chunks[i/perChunk][i%perChunk] }
 
 // tokens reads a part tag by tag, within bounds.
 type tokens struct {
