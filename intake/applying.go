@@ -65,7 +65,7 @@ func (r *applyReader) Match(ctx context.Context, proof map[int]bool) (map[int]re
 		}
 		venues[i] = *v
 	}
-	there, err := r.desk.Register.Registered(ctx, venues)
+	there, err := r.desk.Register.VenuesOf(ctx, venues)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (r *applyReader) Match(ctx context.Context, proof map[int]bool) (map[int]re
 	g, within := errgroup.WithContext(ctx)
 	g.SetLimit(looking)
 	for i, p := range r.places {
-		if p.dropped || there[i] {
+		if p.dropped || there[i] != "" {
 			continue
 		}
 		g.Go(func() (err error) {

@@ -289,19 +289,18 @@ func (r *Register) VenueOf(ctx context.Context, unit venue.UnitID, name string) 
 	return venue.VenueID(row.Value.ID), err
 }
 
-// Registered tells of each venue whether its unit has one of the name, zone and
-// plate, or will have.
-func (r *Register) Registered(ctx context.Context, venues []venue.Venue) ([]bool, error) {
-	names := make([]string, len(venues))
+// VenuesOf tells of each venue which one its unit has of the name, zone and plate,
+// or will have; "" if none.
+func (r *Register) VenuesOf(ctx context.Context, venues []venue.Venue) ([]venue.VenueID, error) {
+	names, ids := make([]string, len(venues)), make([]venue.VenueID, len(venues))
 	for i, v := range venues {
 		names[i] = venueName(v)
 	}
-	found, err := r.reg.names.GetAll(ctx, names)
-	there := make([]bool, len(venues))
+	rows, err := r.reg.names.GetAll(ctx, names)
 	for i, name := range names {
-		_, there[i] = found[name]
+		ids[i] = venue.VenueID(rows[name].ID)
 	}
-	return there, err
+	return ids, err
 }
 
 // UnitOf finds the unit of a USCC, or the one that stands for it; venue.ErrNotFound,
@@ -443,9 +442,52 @@ func (r *Register) EnterUnits(ctx context.Context, entries []UnitEntry, by regis
 	if _, err := r.changes.InsertAll(ctx, changes); err != nil {
 		return nil, err
 	}
-	_, err = r.reg.units.InsertAll(ctx, rows)
+	if _, err = r.reg.units.InsertAll(ctx, rows); err == nil {
+		err = r.hang(ctx, units)
+	}
 	return units, err
 }
+
+// hang looks whether units stand below one that has ended, and puts them where its
+// end has put those that it found. Who ends a unit looks for them once more when that
+// is written, and who enters one looks here afterwards: none is left.
+func (r *Register) hang(ctx context.Context, units []venue.Unit) error {
+	for range mostEnds {
+		var above []string
+		for _, u := range units {
+			if u.Parent != "" {
+				above = append(above, string(u.Parent))
+			}
+		}
+		parents, err := r.reg.units.GetAll(ctx, above)
+		moved := false
+		for i, u := range units {
+			p := parents[string(u.Parent)]
+			if !p.Closed() || err != nil {
+				continue
+			}
+			var row Row[venue.Unit]
+			row, err = r.reg.units.Update(ctx, string(u.ID), false, func(u *venue.Unit) error {
+				switch {
+				case u.Parent != p.ID: // by whoever ends it
+				case p.Into != "":
+					u.Parent = p.Into
+				default:
+					*u = registry.Orphan(*u, p.Parent)
+				}
+				return nil
+			})
+			units[i], moved = row.Value, true
+		}
+		if !moved || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostEnds is how many units above each other may end while one is entered.
+const mostEnds = 8
 
 // entering is the first line of the history of unit:ID or venue:ID.
 func entering(key string, c registry.Change) Row[ChangeRow] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -210,6 +211,59 @@ func TestAVenueEnteredWhileItsUnitEnds(t *testing.T) {
 					t.Errorf("the venue of a closed unit is scanned: %+v, %v", p, err)
 				} else if act == registry.ActMerge && (err != nil || p.Door.Unit != into.Unit || p.Venue.Unit != into.Unit) {
 					t.Errorf("the venue is %s's, its door %s's, want %s: %v", p.Venue.Unit, p.Door.Unit, into.Unit, err)
+				}
+			})
+		}
+	}
+}
+
+// TestAUnitEnteredBelowOneThatEnds: whoever is first, it stands below the other unit
+// where the one above is merged, and below the next above where that is closed.
+func TestAUnitEnteredBelowOneThatEnds(t *testing.T) {
+	for _, endsFirst := range []bool{true, false} {
+		for _, act := range []registry.Act{registry.ActMerge, registry.ActClose} {
+			t.Run(fmt.Sprintf("%s, before the unit is written: %v", act, endsFirst), func(t *testing.T) {
+				ctx := t.Context()
+				m := &meddling{Engine: openStore(t)}
+				b := newBureau(t, m)
+				top, above, into := b.approved(t, form(1)), b.approved(t, form(2)), b.approved(t, form(3))
+				u, err := b.register.Unit(ctx, above.Unit)
+				if u.Parent = top.Unit; err == nil {
+					err = b.registry.Put(ctx, store.Registered{Units: []venue.Unit{u}})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				enter := func(string) {
+					late := venue.Unit{ID: "u-late", Name: "后到的单位", Division: "419981001", Parent: above.Unit, Status: venue.StatusActive, Duty: venue.DutyCovered}
+					if _, err := b.register.EnterUnits(ctx, []store.UnitEntry{{Unit: late}}, officer); err != nil {
+						t.Error(err)
+					}
+				}
+				end := func(string) {
+					var err error
+					if act == registry.ActMerge {
+						_, err = b.MergeUnits(ctx, above.Unit, into.Unit, officer)
+					} else {
+						_, err = b.CloseUnit(ctx, above.Unit, officer)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				if endsFirst {
+					m.before = map[string]func(string){store.Units.Name: end}
+					enter("")
+				} else {
+					m.before = map[string]func(string){store.Units.Name: enter}
+					end("")
+				}
+				if len(m.before) > 0 {
+					t.Fatal("nobody came before the write")
+				}
+				want := map[registry.Act]venue.UnitID{registry.ActMerge: into.Unit, registry.ActClose: top.Unit}[act]
+				if u, err := b.register.Unit(ctx, "u-late"); err != nil || u.Parent != want || u.Duty != venue.DutyCovered {
+					t.Errorf("it is %s below %q, want %q; %v", u.Duty, u.Parent, want, err)
 				}
 			})
 		}
