@@ -251,11 +251,7 @@ type answer struct {
 
 // gate decides about every request before its handler sees it.
 func (h *Handler) gate(f *fiber.Ctx, r route) error {
-	limit := within
-	if r.method == fiber.MethodPost && r.path == importsPage {
-		limit = sheetWithin
-	}
-	ctx, cancel := web.Deadline(f, limit)
+	ctx, cancel := web.Deadline(f, within)
 	defer cancel()
 	guard(f)
 	c := &call{Ctx: f, ctx: ctx, json: asksJSON(f)}

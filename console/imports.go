@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"strconv"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -21,7 +20,6 @@ import (
 const (
 	importsPage   = "/console/imports"
 	importsListed = 20
-	sheetWithin   = time.Minute // to open one: the texts of a large .xlsx alone take ten seconds where much else runs
 )
 
 // kindNeeds are the kinds of file that need more than register.send: a unit asks

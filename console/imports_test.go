@@ -22,8 +22,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
-
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/internal/canary"
@@ -274,14 +272,26 @@ func TestNoPersonLiesOpenInAnUpload(t *testing.T) {
 	}
 }
 
-// cutting is a store that ends a process at one of its writes to venues.
+// cutting is a store that ends a process at one of its writes to venues, or behind
+// one to subjects. From a dead one it hears nothing of its file.
 type cutting struct {
 	store.Engine
 	left atomic.Int64 // writes until then
 	cut  func()
+	dead atomic.Bool
+}
+
+func (c *cutting) Replace(ctx context.Context, collection string, d store.Document) (int64, error) {
+	if c.dead.Load() && collection == store.UploadRows.Name {
+		return 0, venue.ErrUnavailable
+	}
+	return c.Engine.Replace(ctx, collection, d)
 }
 
 func (c *cutting) InsertAll(ctx context.Context, collection string, docs []store.Document) ([]bool, error) {
+	if collection == store.Subjects.Name && c.left.CompareAndSwap(1, 0) {
+		defer c.cut()
+	}
 	if n := int64(len(docs)); collection == store.Venues.Name {
 		if left := c.left.Add(-n); left <= 0 && left+n > 0 {
 			c.cut()
@@ -323,10 +333,11 @@ func TestAnImportThatWasCutOffIsCompletedByTheJob(t *testing.T) {
 	dying := func(send func()) {
 		d.h.Uploads = d.clerk(slog.New(slog.DiscardHandler))
 		cut, kill, ended := d.cut, d.kill, make(chan struct{})
-		d.engine.cut = func() { cut(); close(ended) }
+		d.engine.cut = func() { d.engine.dead.Store(true); cut(); close(ended) }
 		send()
 		<-ended
 		kill()
+		d.engine.dead.Store(false)
 	}
 	next := func(state store.UploadState) {
 		t.Helper()
@@ -368,6 +379,49 @@ func TestAnImportThatWasCutOffIsCompletedByTheJob(t *testing.T) {
 	}
 }
 
+// TestAnOrderlyEndIsNoFailure: a file is neither given up for it, nor does it wait
+// until its process is taken for dead.
+func TestAnOrderlyEndIsNoFailure(t *testing.T) {
+	d := newDesk(t, access.RoleChecker)
+	token := d.login("checker")
+	d.kill()
+	random := d.intake.Random
+	next := func() (ended chan struct{}) {
+		ended = make(chan struct{})
+		ready := make(chan struct{})
+		stop := func() { <-ready; d.cut(); close(ended) }
+		d.intake.Random, d.engine.cut = &lastly{Reader: random, cut: stop}, stop
+		d.h.Uploads = d.clerk(slog.New(slog.DiscardHandler))
+		close(ready)
+		return ended
+	}
+	d.upload(token, map[string]string{"kind": "units"}, sheets[0].heads+sheets[0].good)
+	for range 7 { // the first reading is for the process's name, the second while it looks
+		<-next()
+		d.kill()
+	}
+	d.intake.Random = random
+	d.h.Uploads = d.clerk(slog.New(slog.DiscardHandler))
+	if got := d.settled(token, d.only()); got.State != store.UploadReady {
+		t.Errorf("a file that was looked at is %s", got.State)
+	}
+
+	d.civil.ms.Add(1000)
+	id := d.sent(token, sheets[4].kind, sheets[4].heads+sheets[4].good).ID
+	d.kill()
+	ended := next()
+	d.intake.Random = random
+	d.engine.left.Store(1)
+	d.call("POST", importsPage+"/"+id+"/run", token, `{}`)
+	<-ended
+	d.kill()
+	written := d.count(store.Subjects)
+	d.h.Uploads = d.clerk(slog.New(slog.DiscardHandler))
+	if got := d.settled(token, id); got.State != store.UploadDone || got.Again || written == 0 {
+		t.Errorf("a register of which %d were written is %+v", written, got)
+	}
+}
+
 func TestWhoWorksOnAFileIsNotTakenForDead(t *testing.T) {
 	d := newDesk(t, access.RoleChecker)
 	token := d.login("checker")
@@ -390,27 +444,37 @@ func TestWhoWorksOnAFileIsNotTakenForDead(t *testing.T) {
 	}
 }
 
-// TestAPlaceThatIsFullRefusesTheFile: nothing comes of trying again, and the
-// sender is told what stands against it.
-func TestAPlaceThatIsFullRefusesTheFile(t *testing.T) {
+// TestAPlaceThatIsFullTakesNoMore: the rows for which there is no room are bad, when
+// they are looked at and also if others came meanwhile.
+func TestAPlaceThatIsFullTakesNoMore(t *testing.T) {
 	d := newDesk(t, access.RoleTownship)
 	token := d.login("township")
-	send := func(from, to int) importDetail {
+	look := func(from, to int) importDetail {
 		var file strings.Builder
 		file.WriteString("原码内容,场所名称,单位名称,详细地址\n")
 		for i := from; i < to; i++ {
 			fmt.Fprintf(&file, "old-%d,旧店,青禾旧单位,\n", i)
 		}
-		return d.imported(token, d.sent(token, "legacy", file.String()).ID, `{}`)
+		return d.sent(token, "legacy", file.String())
 	}
-	if got := send(0, registry.MaxDoors); got.State != store.UploadDone {
+	const most = registry.MaxDoors
+	if got := d.imported(token, look(0, most-1).ID, `{}`); got.State != store.UploadDone {
 		t.Fatalf("%+v", got)
 	}
-	if got := send(registry.MaxDoors, registry.MaxDoors+1); got.State != store.UploadRefused || !strings.Contains(got.Refusal, "200") {
-		t.Errorf("one more: %s %q", got.State, got.Refusal)
+	one, other := look(most-1, most), look(most, most+1)
+	if got := d.imported(token, one.ID, `{}`); got.State != store.UploadDone {
+		t.Errorf("the last: %+v", got)
 	}
-	if got := send(0, 1); got.State != store.UploadDone {
-		t.Errorf("one that is there: %s", got.State)
+	if got := d.imported(token, other.ID, `{}`); got.State != store.UploadReady || !got.Again || got.Bad != 1 || !strings.Contains(got.Errors[0].Message, "200") {
+		t.Errorf("another that had room when it was looked at: %+v", got)
+	}
+	some := look(most-2, most+2)
+	if some.OK != 2 || some.Bad != 2 || some.Errors[0].Row != 4 || some.Errors[1].Row != 5 {
+		t.Errorf("two that are there and two more: %+v", some)
+	}
+	before := d.counts()
+	if got := d.imported(token, some.ID, `{"partial":true}`); got.State != store.UploadDone || d.counts() != before {
+		t.Errorf("those that are there: %+v", got)
 	}
 }
 
@@ -622,6 +686,9 @@ func TestAFileWaitsADayForItsSender(t *testing.T) {
 	if got := d.settled(token, last.ID); got.State != expired {
 		t.Errorf("a day later it is %s", got.State)
 	}
+	if page := d.browse("GET", importsPage+"/"+last.ID, token, nil); !strings.Contains(page.body, "文件已经删除") {
+		t.Errorf("the page does not say so: %d %s", page.status, page.body)
+	}
 	if got := d.call("POST", importsPage+"/"+last.ID+"/run", token, `{}`); got.status != 409 {
 		t.Errorf("imported a day later: %d %s", got.status, got.body)
 	}
@@ -759,29 +826,6 @@ func TestAnImportOfFiftyThousandVenues(t *testing.T) {
 		t.Logf("%d venues, %d bytes, %s: looked at in %s, imported in %s", rows, venues.Len(), what, looked, time.Since(start))
 		if done.State != store.UploadDone || done.OK != rows {
 			t.Errorf("%+v", done)
-		}
-	}
-}
-
-// TestASheetHasAMinuteToBeOpened, and nothing else that this door does by itself.
-func TestASheetHasAMinuteToBeOpened(t *testing.T) {
-	d := newDesk(t)
-	app := fiber.New()
-	var left time.Duration
-	look := func(_ *Handler, c *call) (answer, error) {
-		deadline, _ := c.ctx.Deadline()
-		left = time.Until(deadline)
-		return answer{data: struct{}{}}, nil
-	}
-	for _, method := range []string{"GET", "POST"} {
-		app.Add(method, importsPage, func(f *fiber.Ctx) error { return d.h.gate(f, route{method, importsPage, public, look}) })
-		r := httptest.NewRequest(method, importsPage, nil)
-		r.Header.Set("Authorization", "Bearer x")
-		if _, err := app.Test(r); err != nil {
-			t.Fatal(err)
-		}
-		if left <= 0 || (left > within) != (method == "POST") {
-			t.Errorf("%s has %s", method, left)
 		}
 	}
 }

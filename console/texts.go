@@ -122,7 +122,7 @@ var names = map[string]map[string]string{
 	"act": {"enter": "登记", "correct": "更正", "complete": "补全", "add_door": "增加出入口", "activate": "启用空白码", "rename_door": "出入口更名", "suspend": "停用",
 		"resume": "恢复", "close": "注销", "transfer": "转移", "merge": "合并", "prove": "核对证件", "manager": "绑定负责人", "unmanage": "解除负责人", "post": "确认张贴"},
 	"sheet": {"units": "单位", "venues": "场所和出入口", "subjects": "应设主体名录", "legacy": "原系统的码", "roster": "名册"},
-	"upload": {"looking": "正在核对", "ready": "已核对，待导入", "running": "正在导入", "done": "已导入", "discarded": "已放弃", "refused": "不能读取",
+	"upload": {"looking": "正在核对", "ready": "已核对，待导入", "running": "正在导入", "done": "已导入", "discarded": "已放弃", "refused": "不能导入",
 		"failed": "没有完成", "expired": "已过期"},
 	"delivery": {"pending": "待发", "sent": "已发", "dead": "未送达", "dropped": "已取消"},
 }
@@ -204,7 +204,7 @@ var words = map[string]string{
 	"import.applied": "已提交，已经登记或正在审核的没有重复提交。审核结果和场所码见",
 	"import.kind":    "内容", "import.file": "表格文件（.xlsx 或 .csv）", "import.send": "上传核对", "import.templates": "下载空白表格：",
 	"import.rows": "行数", "import.ok": "正确", "import.proof": "需核对证件", "import.bad": "有误", "import.partly": "有误的行未导入", "import.writing": "正在导入", "import.leave": "本页自动刷新。可以离开，稍后从“表格导入”再进来看。",
-	"import.failed": "没有完成。请重新上传同一个文件，已经导入的行不会重复。", "import.again": "核对之后登记情况有变动，没有导入完。以下是重新核对的结果，请再次决定。",
+	"import.failed": "没有完成。请重新上传同一个文件，已经导入的行不会重复；仍不成功的，请联系系统管理员。", "import.expired": "一天内没有决定，文件已经删除。仍要导入的，请重新上传。", "import.again": "核对之后登记情况有变动，没有导入完。以下是重新核对的结果，请再次决定。",
 	"import.run": "导入", "import.good": "只导入正确的行", "import.discard": "放弃", "import.bad.hint": "有误的行不能导入。可以下载下面的表格，改好后只上传这些行；也可以改好原文件后整个重新上传。", "import.bad.subjects": "名录是一个区划的全部主体：请改好原文件后整个重新上传，只上传改好的行会把其余主体当作“不再列出”。只导入正确的行时，不会标记任何主体不再列出。",
 	"import.problems": "下载有误的行和原因（一天内有效）", "import.problems.first": "较多，只含前",
 	"plan.proof": "代码校验位不符（以名录为准）", "plan.new": "新增", "plan.changed": "变更", "plan.same": "未变", "plan.gone": "不再列出",

@@ -135,7 +135,71 @@ func (r *legacyReader) Match(ctx context.Context, _ map[int]bool) (map[int]regis
 			}
 		}
 	}
-	return missing, nil
+	return missing, r.fit(ctx, missing)
+}
+
+// fit drops the old codes for which venues that are there have no room.
+func (r *legacyReader) fit(ctx context.Context, missing map[int]registry.Faults) error {
+	var known []*oldPlace
+	var venues []venue.Venue
+	for i := range r.places {
+		if p := &r.places[i]; p.venue.Unit != "" && !p.dropped {
+			known, venues = append(known, p), append(venues, p.venue)
+		}
+	}
+	ids, err := r.desk.Register.VenuesOf(ctx, venues)
+	if err != nil {
+		return err
+	}
+	var payloads []string
+	for i, p := range known {
+		if ids[i] != "" {
+			payloads = append(payloads, p.payloads...)
+		}
+	}
+	there, err := r.desk.Register.OldDoors(ctx, payloads)
+	if err != nil {
+		return err
+	}
+	rooms := make([]int, len(known))
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(lookups)
+	for i, p := range known {
+		rooms[i] = registry.MaxDoors
+		if ids[i] == "" || !slices.ContainsFunc(p.payloads, func(payload string) bool { return !there[payload] }) {
+			continue
+		}
+		g.Go(func() error {
+			place, err := r.desk.Register.Place(within, ids[i])
+			if errors.Is(err, venue.ErrNotFound) {
+				return nil // its writing was cut off
+			}
+			rooms[i] -= len(place.Doors)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, p := range known {
+		p.leaveOut(rooms[i], there, missing)
+	}
+	return nil
+}
+
+// leaveOut drops the old codes that are not there and have no room.
+func (p *oldPlace) leaveOut(room int, there map[string]bool, missing map[int]registry.Faults) {
+	payloads, numbers := p.payloads, p.numbers
+	p.payloads, p.numbers = nil, nil
+	for i, payload := range payloads {
+		if !there[payload] {
+			if room--; room < 0 {
+				missing[numbers[i]] = fault("payload", registry.ReasonRange)
+				continue
+			}
+		}
+		p.payloads, p.numbers = append(p.payloads, payload), append(p.numbers, numbers[i])
+	}
 }
 
 func (r *legacyReader) Jobs() int { return len(r.places) }

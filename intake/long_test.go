@@ -145,7 +145,7 @@ func TestANameIsAskedForOnce(t *testing.T) {
 	for kind, f := range map[string]struct {
 		text string
 		want int64
-	}{"units": {units.String(), 4}, "legacy": {legacy.String(), 2}} { // of units: by name, by USCC and then its id, the town
+	}{"units": {units.String(), 4}, "legacy": {legacy.String(), 3}} { // of units: by name, by USCC and then its id, the town; of old codes: each name, and the venues
 		calls.n.Store(0)
 		if r := take(t, c.desk, kind, f.text, intake.Options{DryRun: true}); r.OK != 200 || calls.n.Load() != f.want {
 			t.Errorf("%s: %d good rows after %d calls, want %d", kind, r.OK, calls.n.Load(), f.want)

@@ -48,10 +48,10 @@ const (
 	helpManager    = "场所的管理人员，加密保存。"
 	helpInside     = "所在大型场所的名称，须属于同一单位。"
 	helpPlace      = "场所所在乡镇、街道的区划代码或名称；不填为单位的所属区划。"
-	helpPayload    = "原二维码扫出的全部内容，512 字节以内，一字不改。"
+	helpPayload    = "用手机扫原二维码得到的全部内容，一字不改；最长 512 个英文字符，一个汉字按三个算。"
 	helpOldUnit    = "平台中已有的单位全称；没有的，先以此名称登记，待补全。"
 	helpRosterName = "只用于核对，不保存。"
-	helpIDNumber   = "18 位居民身份证或居住证号码，只保存不可还原的索引。"
+	helpIDNumber   = "18 位居民身份证或居住证号码，只保存不能还原成号码的编码。"
 
 	helpSubjectName     = "营业执照或机构登记上的全称。"
 	helpSubjectUSCC     = "18 位；没有的留空，此时按名称、地址和区划识别。"
@@ -74,17 +74,17 @@ var sentences = map[string]string{
 	registry.ReasonRequired: "未填写。",
 	registry.ReasonTwice:    "重复，前面已经有一行相同的。",
 	registry.ReasonUnknown:  "未找到，请核对。",
-	registry.ReasonRange:    "超出允许的范围。",
+	registry.ReasonRange:    "超出允许的范围，请核对。",
 	registry.ReasonExists:   "已经登记过。",
-	"shape":                 "格式不正确。",
-	"length":                "字数不符合要求。",
-	"character":             "含有不可见字符或控制字符，请删除后重新填写。",
+	"shape":                 "格式不正确，请核对。",
+	"length":                "字数过多或过少，请核对。",
+	"character":             "含有看不见的特殊字符，请删除后重新输入。",
 	"mixed":                 "一个词里混用了形似的外文字母，请用同一种文字重新填写。",
-	"check":                 "校验位不正确，请核对。",
+	"check":                 "号码的最后一位与前面对不上，请对照证件核对。",
 	"date":                  "号码中的日期不存在。",
 	"sequence":              "请填写 18 位证件号码。",
 	reasonSeveral:           "有多个同名单位，请改填统一社会信用代码，或先合并重复的单位。",
-	reasonCircle:            "上下级关系成环。",
+	reasonCircle:            "上级的上级又回到了本行，请核对。",
 	reasonNoUnit:            "该单位尚未登记，请先导入单位。",
 }
 
@@ -100,7 +100,7 @@ var particular = map[string]string{
 	"name pending":          "内容与正在等待审核的申领不同。等待期间不能改，请等审核结果。",
 	"uscc outside":          "可办理的区划内没有登记该单位。请先导入单位，或由其所属区划办理。",
 	"parent_uscc twice":     "上级单位不能是本单位。",
-	"parent unknown":        "未找到上级单位：不在本文件的有效行中，平台中也没有。",
+	"parent unknown":        "未找到上级单位：本文件正确的行里没有，平台中也没有登记。",
 	"division shape":        "应为 6、9 或 12 位行政区划代码。",
 	"division range":        "应为县级或以下的行政区划代码。",
 	"division unknown":      "没有这个区划代码，请核对。",
@@ -117,10 +117,11 @@ var particular = map[string]string{
 	"plate shape":           "不是有效的车牌号。",
 	"doors twice":           "同一场所的出入口不能重名。",
 	"doors range":           "一个场所最多 200 个出入口。",
-	"inside unknown":        "未找到所在的大型场所，请核对。",
-	"payload length":        "超过 512 字节。",
+	"inside unknown":        "未找到所在的大型场所：本文件正确的行里没有，该单位名下也没有登记。",
+	"inside circle":         "所属场所不能是它自己，也不能是另一个场所里面的场所。",
+	"payload length":        "太长：最多 512 个英文字符，一个汉字按三个算。",
 	"payload twice":         "与前面一行的原码相同。",
-	"payload range":         "同一场所的原码超过 200 个。",
+	"payload range":         "一个场所最多 200 个出入口，连同已登记的已经满了。请把这一行改为另一个场所名称。",
 	"contact_phone shape":   "应为 11 位手机号码。",
 	"manager_phone shape":   "应为 11 位手机号码。",
 	"applicant_phone shape": "应为 11 位手机号码。",
@@ -134,8 +135,8 @@ var particular = map[string]string{
 
 // refusals say what stood against a file while it was written.
 var refusals = map[string]string{
-	registry.RuleDoorCount: "有已登记的场所，加上文件中的出入口将超过 200 个，其余可能已经写入。请把多出的原码改为另一个场所名称，再传一次，已写入的不会重复。",
-	registry.RuleClosed:    "有场所在导入期间被注销，其余可能已经写入。请再传一次，已写入的不会重复。",
+	registry.RuleDoorCount: "导入期间有场所增加了出入口，加上文件里的超过了 200 个，其余的行可能已经导入。请把这个文件再上传一次：多出的行会列为有误，已经导入的不会重复。",
+	registry.RuleClosed:    "导入期间有场所被注销，其余的行可能已经导入。请把这个文件再上传一次，已经导入的不会重复。",
 }
 
 // Sentence tells a person what is wrong with a field: of a sheet, or of a

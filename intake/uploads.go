@@ -235,8 +235,15 @@ func (u *Uploads) Work(ctx context.Context) {
 			if row.Value.Holder != "" {
 				continue
 			}
-			if err := u.work(ctx, row.ID); err != nil && ctx.Err() == nil && !errors.Is(err, errTaken) {
+			err := u.work(ctx, row.ID)
+			if ctx.Err() != nil {
+				err = u.giveBack(ctx, row.ID)
+			}
+			if err != nil && !errors.Is(err, errTaken) {
 				u.log.Error("upload not worked on", "upload", row.ID, "kind", row.Value.Kind, "error", err)
+			}
+			if ctx.Err() != nil {
+				return
 			}
 		}
 	}
@@ -284,6 +291,24 @@ func (u *Uploads) Complete(ctx context.Context) (freed int, err error) {
 		u.rouse()
 	}
 	return freed, nil
+}
+
+// giveBack leaves to others what the end of ctx has cut off. That is no failure of
+// the file. The mark of its look is asked for no more: the register may have changed
+// by what was written.
+func (u *Uploads) giveBack(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), beatEvery)
+	defer cancel()
+	_, err := u.rows.Update(ctx, id, func(r *store.UploadRow) error {
+		if r.Holder != u.holder {
+			return errTaken
+		}
+		if r.Holder, r.Tries = "", r.Tries-1; r.State == store.UploadRunning {
+			r.Mark = ""
+		}
+		return nil
+	})
+	return err
 }
 
 // work does what a row waits for.

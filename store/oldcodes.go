@@ -86,6 +86,28 @@ func (r *Register) KeepAllOld(ctx context.Context, payloads []string, codes []ve
 	return kept, err
 }
 
+// OldDoors lists the old codes that lead to a door already.
+func (r *Register) OldDoors(ctx context.Context, payloads []string) (map[string]bool, error) {
+	ids := make([]string, len(payloads))
+	for i, payload := range payloads {
+		ids[i] = oldCodeID(payload)
+	}
+	rows, err := r.reg.oldCodes.GetAll(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var codes []venue.Code
+	for _, row := range rows {
+		codes = append(codes, venue.Code(row.Door))
+	}
+	there, err := r.HaveDoors(ctx, codes)
+	lead := map[string]bool{}
+	for _, row := range rows {
+		lead[row.Payload] = there[venue.Code(row.Door)]
+	}
+	return lead, err
+}
+
 // HaveDoors lists the codes of which there is a door, in use or not, with its
 // venue: that is written last.
 func (r *Register) HaveDoors(ctx context.Context, codes []venue.Code) (map[venue.Code]bool, error) {

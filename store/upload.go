@@ -85,7 +85,7 @@ type UploadRow struct {
 	// Whoever works on it writes the row again every second: while its revision
 	// grows, they live.
 	Holder      string // "": nobody
-	Tries       int    // times that the work was begun
+	Tries       int    // times that the work was begun, and not cut off by an orderly end
 	Done, Total int    // rows written
 }
 
