@@ -327,7 +327,12 @@ func (r *Register) moveAll(ctx context.Context, c registry.Change) error {
 	children, err := r.reg.units.All(ctx, Query{Index: "parent", Equal: from})
 	for _, row := range children {
 		if err == nil {
-			_, err = r.reg.units.Update(ctx, row.ID, false, func(u *venue.Unit) error { u.Parent = into.ID; return nil })
+			_, err = r.reg.units.Update(ctx, row.ID, false, func(u *venue.Unit) error {
+				if u.Parent = into.ID; u.ID == into.ID { // nobody stands below themselves
+					*u = registry.Orphan(*u, c.Unit.Parent)
+				}
+				return nil
+			})
 		}
 	}
 	if err != nil {

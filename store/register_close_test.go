@@ -217,6 +217,28 @@ func TestAVenueEnteredWhileItsUnitEnds(t *testing.T) {
 	}
 }
 
+// TestAUnitThatTakesTheOneAboveInTakesItsPlace: it does not stand below itself.
+func TestAUnitThatTakesTheOneAboveInTakesItsPlace(t *testing.T) {
+	ctx := t.Context()
+	b := newBureau(t, openStore(t))
+	top, above, below := b.approved(t, form(1)), b.approved(t, form(2)), b.approved(t, form(3))
+	for id, parent := range map[venue.UnitID]venue.UnitID{above.Unit: top.Unit, below.Unit: above.Unit} {
+		u, err := b.register.Unit(ctx, id)
+		if u.Parent = parent; err == nil {
+			err = b.registry.Put(ctx, store.Registered{Units: []venue.Unit{u}})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.MergeUnits(ctx, above.Unit, below.Unit, officer); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := b.register.Unit(ctx, below.Unit); err != nil || u.Parent != top.Unit {
+		t.Errorf("it stands below %q, want %q; %v", u.Parent, top.Unit, err)
+	}
+}
+
 // TestAUnitEnteredBelowOneThatEnds: whoever is first, it stands below the other unit
 // where the one above is merged, and below the next above where that is closed.
 func TestAUnitEnteredBelowOneThatEnds(t *testing.T) {
