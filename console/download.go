@@ -23,6 +23,13 @@ const (
 	pieceWithin    = 15 * time.Second // to take a piece of it
 )
 
+// How slowly it may be taken on the whole, since others wait for their turn: at a pace,
+// in bytes a second, and a minute longer.
+const (
+	takenAt   = 256 << 10
+	takenLate = time.Minute
+)
+
 var errDownload = errors.New("making the file panicked")
 
 // stream answers with a file as write makes it: nothing of it is kept. An error
@@ -72,7 +79,7 @@ func (h *Handler) endOf(route string, pipe *io.PipeWriter, err error) {
 	case err == nil:
 		_ = pipe.Close()
 		return
-	case errors.Is(err, io.ErrClosedPipe): // nobody reads it any more
+	case errors.Is(err, io.ErrClosedPipe): // nobody reads it any more, or too slowly
 		h.Log.Info("download given up", "route", route)
 	default:
 		h.Log.Error("download cut short", "route", route, "error", err)
@@ -80,8 +87,8 @@ func (h *Handler) endOf(route string, pipe *io.PipeWriter, err error) {
 	_ = pipe.CloseWithError(io.ErrUnexpectedEOF)
 }
 
-// unhurried gives whoever reads time for each piece, until ctx ends; the server's own
-// deadline is for a whole answer.
+// unhurried gives whoever reads time for each piece, until ctx ends or it has waited
+// too long in all; the server's own deadline is for a whole answer.
 type unhurried struct {
 	ctx     context.Context
 	to      io.Writer
@@ -89,17 +96,25 @@ type unhurried struct {
 	machine venue.Clock
 	once    sync.Once
 	begun   chan struct{} // closed by the first piece
+	taken   int64         // bytes
+	waited  time.Duration // for them to be taken: what it takes to make them does not count
 }
 
 func (u *unhurried) Write(piece []byte) (int, error) {
 	if err := u.ctx.Err(); err != nil { // whoever makes the file may not look
 		return 0, err
 	}
-	if err := u.conn.SetWriteDeadline(u.machine.Now().Add(pieceWithin)); err != nil {
+	if u.waited > takenLate+time.Duration(u.taken/takenAt)*time.Second {
+		return 0, io.ErrClosedPipe // as if nobody read it
+	}
+	since := u.machine.Now()
+	if err := u.conn.SetWriteDeadline(since.Add(pieceWithin)); err != nil {
 		return 0, err
 	}
 	u.once.Do(func() { close(u.begun) })
-	return u.to.Write(piece)
+	n, err := u.to.Write(piece)
+	u.taken, u.waited = u.taken+int64(n), u.waited+u.machine.Now().Sub(since)
+	return n, err
 }
 
 // list is one that can be taken away as a workbook.

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/xuri/excelize/v2"
 
@@ -146,6 +149,42 @@ func TestSilentAndIncompleteCodesAreWorkbooks(t *testing.T) {
 		t.Errorf("%d lists left by the audit, want 4", len(left))
 	}
 }
+
+// TestAFileIsTakenAtAPace: what a piece takes to be made does not count.
+func TestAFileIsTakenAtAPace(t *testing.T) {
+	const piece = 64 << 10
+	for _, c := range []struct {
+		makes, takes time.Duration // each piece
+		pieces       int           // that are taken, of 10,000
+	}{
+		{0, time.Second * piece / takenAt, 10_000},
+		{time.Second, time.Second * piece / takenAt, 10_000},
+		{0, 2 * time.Second * piece / takenAt, 239},
+		{0, 10 * time.Second, 7},
+	} {
+		now := time.Now()
+		conn, other := net.Pipe()
+		defer other.Close()
+		u := &unhurried{ctx: t.Context(), conn: conn, begun: make(chan struct{}), machine: venue.ClockFunc(func() time.Time { return now }),
+			to: writer(func(b []byte) (int, error) { now = now.Add(c.takes); return len(b), nil })}
+		n := 0
+		for ; n < 10_000; n++ {
+			now = now.Add(c.makes)
+			if _, err := u.Write(make([]byte, piece)); errors.Is(err, io.ErrClosedPipe) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != c.pieces {
+			t.Errorf("made in %s, taken in %s each: %d pieces, want %d", c.makes, c.takes, n, c.pieces)
+		}
+	}
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(b []byte) (int, error) { return w(b) }
 
 // TestAFileIsNotMadeForEver: whoever reads a piece in time does not hold the
 // printer past the time that a file has.
