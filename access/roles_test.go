@@ -2,9 +2,6 @@ package access
 
 import (
 	"errors"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"reflect"
 	"slices"
 	"strconv"
@@ -12,32 +9,13 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/venuecode/venuecode/internal/declared"
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
 )
 
-// declared reads the constants of a type in roles.go.
-func declared(t *testing.T, typ string) (values []string) {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "roles.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ast.Inspect(file, func(n ast.Node) bool {
-		if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Values) == 1 {
-			if id, ok := spec.Type.(*ast.Ident); ok && id.Name == typ {
-				v, _ := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-				values = append(values, v)
-			}
-		}
-		return true
-	})
-	slices.Sort(values)
-	return values
-}
-
 func TestTheTableIsComplete(t *testing.T) {
-	if got, want := convert[string](Roles()), declared(t, "Role"); !slices.Equal(got, want) || len(want) != 12 {
+	if got, want := convert[string](Roles()), declared.Of(t, ".", "Role"); !slices.Equal(got, want) || len(want) != 12 {
 		t.Errorf("roles in the table %v, declared %v", got, want)
 	}
 	var held []string
@@ -48,8 +26,16 @@ func TestTheTableIsComplete(t *testing.T) {
 		}
 	}
 	held = append(held, string(PasswordChange))
-	if got, want := tidy(held), declared(t, "Permission"); !slices.Equal(got, want) {
+	if got, want := tidy(held), declared.Of(t, ".", "Permission"); !slices.Equal(got, want) {
 		t.Errorf("permissions held %v, declared %v", got, want)
+	}
+}
+
+func TestEveryRuleIsQuoted(t *testing.T) {
+	for _, rule := range declared.Of(t, ".", "Rule") {
+		if Rule(rule).Text() == "" {
+			t.Errorf("%s says nothing", rule)
+		}
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	"github.com/venuecode/venuecode/internal/declared"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/daily"
 )
@@ -188,6 +190,11 @@ func TestTheExamplesAreUnderstood(t *testing.T) {
 }
 
 func TestAskingBackSaysThatNothingWasKept(t *testing.T) {
+	for _, why := range declared.Of(t, "../venue/daily", "Ask") {
+		if !slices.Contains(asks, daily.Ask(why)) {
+			t.Errorf("no reply is read of %s", why)
+		}
+	}
 	for _, why := range asks {
 		if why == daily.AskNone || why == daily.AskArgument { // there was nothing to keep
 			continue

@@ -28,6 +28,7 @@ import (
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/intake"
+	"github.com/venuecode/venuecode/internal/declared"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/store"
@@ -547,10 +548,70 @@ func TestEverythingHasAText(t *testing.T) {
 			}
 		}
 	}
-	for _, r := range []access.Rule{access.RuleSelf, access.RuleGrant, access.RuleFourEyes, access.RulePairs, access.RuleOneView,
-		access.RuleTwoHolders, access.RuleFactors, access.RuleRequester, access.RuleMachine} {
-		if status, sentence := web.Sentence(plain(&access.Forbidden{Rule: r})); status != 409 || sentence == "" {
+	for _, r := range declared.Of(t, "../access", "Rule") {
+		if r == string(access.RulePermission) { // of that nothing is said
+			continue
+		}
+		if status, sentence := web.Sentence(plain(&access.Forbidden{Rule: access.Rule(r)})); status != 409 || sentence == "" {
 			t.Errorf("rule %s answers %d %q", r, status, sentence)
+		}
+	}
+	for of, c := range map[string]struct {
+		dir, name string
+		never     []string // on a page
+	}{
+		"state":       {"../venue/daily", "State", nil},
+		"verdict":     {"../venue", "Verdict", nil},
+		"duty":        {"../venue", "Duty", nil},
+		"status":      {"../venue", "Status", nil},
+		"message":     {"../venue", "MessageKind", []string{string(venue.MessageRecheck)}}, // a resident's
+		"channel":     {"../venue", "Channel", []string{string(venue.ChannelSubscribe), string(venue.ChannelAlipay)}},
+		"gap":         {"../venue/registry", "Gap", []string{""}},
+		"finding":     {"../venue/registry", "Finding", nil},
+		"application": {"../venue/registry", "State", nil},
+		"act":         {"../venue/registry", "Act", nil},
+		"upload":      {"../store", "UploadState", nil},
+		"delivery":    {"../store", "Outbox", nil},
+	} {
+		for _, value := range declared.Of(t, c.dir, c.name) {
+			if names[of][value] == "" && !slices.Contains(c.never, value) {
+				t.Errorf("%s %q has no name", of, value)
+			}
+		}
+	}
+	for c := venue.CategoryNone; c <= venue.CategoryOther; c++ {
+		if names["category"][fmt.Sprint(c)] == "" || names["class"][fmt.Sprint(c)] == "" {
+			t.Errorf("class %d has no name", c)
+		}
+	}
+	for _, kind := range intake.Kinds {
+		if names["sheet"][kind.Name] == "" {
+			t.Errorf("a sheet of %s has no name", kind.Name)
+		}
+	}
+	for _, k := range declared.Of(t, "../vault/audit", "Kind") {
+		if findingNames[audit.Kind(k)] == "" {
+			t.Errorf("finding %s has no name", k)
+		}
+	}
+	for _, p := range declared.Of(t, "../vault/reveal", "Purpose") {
+		if purposeNames[reveal.Purpose(p)] == "" {
+			t.Errorf("purpose %s has no name", p)
+		}
+	}
+	for _, k := range declared.Of(t, "../vault", "Kind") {
+		if certificateNames[k] == "" {
+			t.Errorf("certificate of %s has no name", k)
+		}
+	}
+	for _, o := range declared.Of(t, "../access", "Outcome") {
+		if outcomeNames[o] == "" {
+			t.Errorf("outcome %s has no name", o)
+		}
+	}
+	for _, rule := range declared.Of(t, "../venue/registry", "Rule") {
+		if refusals[rule] == nil && rule != registry.RuleToday { // an applicant's
+			t.Errorf("rule %s of the register has no sentence", rule)
 		}
 	}
 }

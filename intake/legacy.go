@@ -277,7 +277,7 @@ func (r *legacyReader) keep(ctx context.Context, places []oldPlace) ([][]venue.C
 		}
 		payloads, codes = append(payloads, p.payloads...), append(codes, m.Codes...)
 	}
-	fresh, err := r.desk.Register.KeepAllOld(ctx, payloads, codes)
+	fresh, err := r.desk.Register.KeepOld(ctx, payloads, codes)
 	if err != nil {
 		return nil, err
 	}

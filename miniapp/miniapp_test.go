@@ -398,7 +398,7 @@ func TestScanning(t *testing.T) {
 	token := w.resident("1")
 	link := w.code.Link(w.handler.Host)
 	const oldLink = "https://csm.example.com/q?id=10001&t=%E5%BA%97"
-	if _, err := store.NewRegister(w.docs, w.handler.Doors.(*store.Registry), w.handler.Tokens.(*vault.Vault), w).KeepOld(context.Background(), oldLink, w.code); err != nil {
+	if _, err := store.NewRegister(w.docs, w.handler.Doors.(*store.Registry), w.handler.Tokens.(*vault.Vault), w).KeepOld(context.Background(), []string{oldLink}, []venue.Code{w.code}); err != nil {
 		t.Fatal(err)
 	}
 	n := 0
@@ -499,7 +499,7 @@ func TestWhereALinkIsBeforeItIsScanned(t *testing.T) {
 	}
 	old := store.NewRegister(w.docs, w.handler.Doors.(*store.Registry), w.handler.Tokens.(*vault.Vault), w)
 	for payload, code := range map[string]venue.Code{"https://csm.example.com/q?id=10001&t=%E5%BA%97": w.code, long: w.code, "10002": w.closed} {
-		if _, err := old.KeepOld(t.Context(), payload, code); err != nil {
+		if _, err := old.KeepOld(t.Context(), []string{payload}, []venue.Code{code}); err != nil {
 			t.Fatal(err)
 		}
 	}

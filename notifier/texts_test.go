@@ -12,10 +12,24 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/venuecode/venuecode/internal/declared"
 	"github.com/venuecode/venuecode/venue"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden texts")
+
+func TestEveryKindHasItsWords(t *testing.T) {
+	for _, k := range declared.Of(t, "../venue", "MessageKind") {
+		if tags[venue.MessageKind(k)] == "" {
+			t.Errorf("a message of kind %s does not say what it is", k)
+		}
+	}
+	for _, k := range declared.Of(t, "../venue", "EntryKind") {
+		if entryWords[venue.EntryKind(k)] == "" {
+			t.Errorf("an entry of kind %s has no word", k)
+		}
+	}
+}
 
 var alarm = &venue.AlarmFacts{
 	Venue: "汝州市人民医院", Door: "门诊楼东门", Address: "望嵩路 118 号",

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/unicode"
 
+	"github.com/venuecode/venuecode/internal/declared"
 	"github.com/venuecode/venuecode/sheet"
 	"github.com/venuecode/venuecode/venue"
 )
@@ -463,4 +464,13 @@ func TestLimitsOfCellsAndColumns(t *testing.T) {
 	same(t, read(t, cell("XFD", " ")))
 	refused(t, []byte("信用代码,场所名称\n"+strings.Repeat(",", 256)+"x"), sheet.ReasonColumns)
 	same(t, read(t, []byte("信用代码,场所名称\na"+strings.Repeat(",", 9999))), "2:a|||")
+}
+
+func TestEveryReasonHasASentence(t *testing.T) {
+	for _, reason := range declared.Of(t, ".", "Reason") {
+		refused, wrong := sheet.Sentence(&sheet.Refusal{Reason: reason}), sheet.Sentence(&venue.Invalid{Reason: reason})
+		if (refused == "") == (wrong == "") || strings.Contains(refused, "%!") { // of a file, or of a cell
+			t.Errorf("%s: of a file %q, of a cell %q", reason, refused, wrong)
+		}
+	}
 }

@@ -19,7 +19,7 @@ func TestWhatAnOfficialHasInHandIsFoundInScope(t *testing.T) {
 	there := form(2)
 	there.UnitName, there.Name, there.Division = "青禾市康宁诊所", "康宁诊所", "419981002"
 	other := b.approved(t, there)
-	if _, err := b.register.KeepOld(ctx, "QH|0042", here.Codes[0]); err != nil {
+	if _, err := b.register.KeepOld(ctx, []string{"QH|0042"}, here.Codes[:1]); err != nil {
 		t.Fatal(err)
 	}
 	office := b.register.Show(store.NewOffice(e, b.registry))

@@ -54,17 +54,9 @@ func (r *Registry) Payload(ctx context.Context, door venue.Code) (string, error)
 	return rows[0].Value.Payload, nil
 }
 
-// KeepOld has an old code resolve to a door for ever, and answers to which: the
-// one that it has already, or else code.
-func (r *Register) KeepOld(ctx context.Context, payload string, code venue.Code) (venue.Code, error) {
-	codes := []venue.Code{code}
-	_, err := r.KeepAllOld(ctx, []string{payload}, codes)
-	return codes[0], err
-}
-
-// KeepAllOld is KeepOld for many. It puts into codes what they had already, and
-// says which are kept anew.
-func (r *Register) KeepAllOld(ctx context.Context, payloads []string, codes []venue.Code) (kept []bool, err error) {
+// KeepOld has old codes resolve to doors for ever. It puts into codes what they had
+// already, and says which are kept anew.
+func (r *Register) KeepOld(ctx context.Context, payloads []string, codes []venue.Code) (kept []bool, err error) {
 	rows := make([]Row[OldCodeRow], len(payloads))
 	now := venue.Millis(r.clock.Now())
 	for i, payload := range payloads {

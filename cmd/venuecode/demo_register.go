@@ -99,11 +99,12 @@ func (a *app) settleRegister(ctx context.Context, town *city.City) error {
 	}
 	old := registry.Entry{Venue: venue.Venue{ID: "v_demo_old", Unit: own.Unit, Name: "青禾市老年活动中心", Division: here, Status: venue.StatusIncomplete}, Doors: []string{"正门"}}
 	code, err := venue.NewCode(random)
+	codes := []venue.Code{code}
 	if err == nil {
-		_, err = a.register.KeepOld(ctx, "http://old.qinghe.example/c?id=100327", code)
+		_, err = a.register.KeepOld(ctx, []string{"http://old.qinghe.example/c?id=100327"}, codes)
 	}
 	if err == nil {
-		_, err = a.register.EnterVenues(ctx, []store.VenueEntry{{Entry: old, Codes: []venue.Code{code}}}, by)
+		_, err = a.register.EnterVenues(ctx, []store.VenueEntry{{Entry: old, Codes: codes}}, by)
 	}
 	if err == nil {
 		err = a.register.Entered(ctx)

@@ -63,6 +63,7 @@ func (r *robots) count(place string) int {
 type server struct {
 	*exec.Cmd
 	url, ops string
+	log      record // since it serves
 }
 
 // section is a part of a configuration file.
@@ -103,7 +104,7 @@ func startServer(t *testing.T, file string) *server {
 		_ = json.Unmarshal(in.Bytes(), &line)
 		if lines = append(lines, in.Text()); line.Msg == "serving" {
 			s.url, s.ops = line.Listen, line.Operations
-			go func() { _, _ = io.Copy(io.Discard, log) }()
+			go func() { _, _ = io.Copy(&s.log, log) }()
 			return s
 		}
 	}

@@ -135,7 +135,7 @@ func TestWhatAKilledProcessKeptIsBroughtByTheNext(t *testing.T) {
 	until := func(what string, is func(waiting float64) bool) {
 		t.Helper()
 		for begun := machine.Now(); !is(waiting()); time.Sleep(20 * time.Millisecond) {
-			if machine.Now().Sub(begun) > phonePatience {
+			if machine.Now().Sub(begun) > tooLong {
 				t.Fatalf("%s: %v scans wait", what, waiting())
 			}
 		}

@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/venuecode/venuecode/internal/mongotest"
 	"github.com/venuecode/venuecode/venue"
@@ -299,7 +298,7 @@ func placesChange(t *testing.T, d *town) {
 	barDoor := d.hung(d.place(bar).Doors[0].Code)
 	want(t, "where a phone is", d.scan(phone, barDoor, nil).Venue, "云溪书吧")
 	act("/console/venues/"+bar+"/merge", object{"into": shop})
-	until(t, 5*time.Second, "the merged door", func() bool {
+	until(t, everywhere, "the merged door", func() bool {
 		p := d.scan(phone, barDoor, nil)
 		return p.Venue+" "+p.Door == "云溪书店 正门(2)"
 	})
@@ -368,7 +367,7 @@ func TestAChangeIsSeenByEveryProcess(t *testing.T) {
 	act("/resume")
 	there.scanned(phone, gate, http.StatusOK)
 	act("/doors/rename")
-	until(t, 5*time.Second, "the new name", func() bool { return there.scan(phone, gate, nil).Door == "南大门" })
+	until(t, everywhere, "the new name", func() bool { return there.scan(phone, gate, nil).Door == "南大门" })
 	// A code of which the other has just said that nobody knows it.
 	const payload = "豫QH旧码|2001|两处"
 	want(t, "an old code before it is imported", there.tryScan(phone, door{Link: payload}, nil).status, http.StatusNotFound)

@@ -65,7 +65,7 @@ func subjects(t *testing.T, d *town) {
 	market, unit := proposal("青禾供销超市有限公司")
 	want(t, "who it may be", unit, names["青禾供销超市公司"])
 	d.does("checker", "/console/subjects/"+market+"/refuse", object{"unit": unit})
-	until(t, rested, "the refused proposal", func() bool {
+	until(t, tooLong, "the refused proposal", func() bool {
 		_, again := proposal("青禾供销超市有限公司")
 		return again != unit
 	})
@@ -103,7 +103,7 @@ func subjects(t *testing.T, d *town) {
 	now := d.now()
 	d.imports(0, "units", unitHead+"青禾市限期茶庄,"+uscc(9101)+",,419981001,商务,5,张三丰,13900000001\n")
 	d.imports(0, "venues", venueHead+uscc(9101)+",限期茶庄,五,文昌路91号,正门,舒敏,19900000041\n")
-	until(t, rested, "the new unit", func() bool { return strings.Contains(d.overdue(now, "without_code"), "限期茶庄") })
+	until(t, tooLong, "the new unit", func() bool { return strings.Contains(d.overdue(now, "without_code"), "限期茶庄") })
 	wantNo(t, "without a posted code at the instant itself", d.overdue(now, "unposted"), "限期茶庄")
 	wantNo(t, "without a code a second later", d.overdue(now.Add(time.Second), "without_code"), "限期茶庄")
 	wantText(t, "without a posted code a second later", d.overdue(now.Add(time.Second), "unposted"), "限期茶庄")

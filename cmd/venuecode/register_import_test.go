@@ -89,7 +89,7 @@ func aFile(t *testing.T, memory string, n int) {
 		t.Fatal(err)
 	}
 	started := machine.Now()
-	until(t, phonePatience, "the middle of the venues", func() bool {
+	until(t, tooLong, "the middle of the venues", func() bool {
 		if memory == embeddedMemory {
 			return len(d.placesOf(first)) > 0
 		}

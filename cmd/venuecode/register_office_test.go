@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/xuri/excelize/v2"
 
@@ -123,7 +122,7 @@ func peopleInChat(t *testing.T, d *town) {
 	wantText(t, "the code of who was removed", d.alone("m901", wecomChat, send), "绑定码不正确")
 	d.pass("1m") // what is told in a burst is told together
 	red(people[51])
-	until(t, 5*time.Second, "the other manager's alarm", func() bool { return len(d.told("s013", tag)) > had })
+	until(t, tooLong, "the other manager's alarm", func() bool { return len(d.told("s013", tag)) > had })
 	want(t, "what is told to who was removed", len(d.told("m901", tag)), 1)
 	want(t, "the audit", fmt.Sprint(d.acted("venue:"+home)), "[checker bind_code.make checker venue.remove_manager]")
 

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/internal/mongotest"
@@ -137,14 +136,11 @@ type covered struct {
 	Outside int `json:"outside_register"`
 }
 
-// rested is how long coverage may take to see a change in a memory that is slow:
-// a look at it all, and ten times as long before the next.
-const rested = 20 * time.Second
-
-// covers waits until coverage is as it must be.
+// covers waits until coverage is as it must be: in a memory that is slow, a look at it
+// all, and ten times as long before the next.
 func (d *town) covers(what string, so func(c covered) bool) (c covered) {
 	d.t.Helper()
-	until(d.t, rested, what, func() bool {
+	until(d.t, tooLong, what, func() bool {
 		c = shown[covered](d, "checker", "/console/coverage")
 		return so(c)
 	})
@@ -173,7 +169,7 @@ func (d *town) hung(code string) door {
 // scanned waits for a phone to be answered so at a door.
 func (d *town) scanned(phone string, at door, status int) (p prompt) {
 	d.t.Helper()
-	until(d.t, 5*time.Second, fmt.Sprintf("%d at %s", status, at.Link), func() bool {
+	until(d.t, everywhere, fmt.Sprintf("%d at %s", status, at.Link), func() bool {
 		r := d.tryScan(phone, at, nil)
 		if r.status == status && status == http.StatusOK {
 			r.json(d.t, &p)

@@ -60,11 +60,7 @@ type scanned struct {
 	unheard  int           // sent without an answer
 }
 
-const (
-	rushPeople = 20
-	// phonePatience is how long a phone goes on, a machine that is busy included.
-	phonePatience = 2 * time.Minute
-)
+const rushPeople = 20
 
 // newRush starts a server on a store and signs residents in. store is the way to
 // memory, and may lead through a proxy.
@@ -162,7 +158,7 @@ func (r *rush) offer(ctx context.Context, rate int) {
 // send sends a scan until it is answered, after ever longer pauses.
 func (r *rush) send(s *scanned) {
 	pause := 50 * time.Millisecond
-	for machine.Now().Sub(s.due) < phonePatience && r.t.Context().Err() == nil {
+	for machine.Now().Sub(s.due) < tooLong && r.t.Context().Err() == nil {
 		id, status := r.scan(s)
 		now := machine.Now()
 		r.mu.Lock()
@@ -234,7 +230,7 @@ func (r *rush) check() {
 		r.t.Error(err)
 	}
 	if err := r.server.Wait(); err != nil {
-		r.t.Errorf("the server ended with: %v", err)
+		r.t.Errorf("the server ended with: %v\n%s", err, r.server.log.String())
 	}
 	engine := openMemory(r.t, r.memory, r.dir, machine)
 	defer engine.Close()
@@ -292,7 +288,7 @@ func TestAnAcknowledgedScanIsThereOnceHoweverOftenTheServerIsKilled(t *testing.T
 			time.Sleep(time.Duration(100+moments.IntN(400)) * time.Millisecond)
 			select {
 			case <-r.heard:
-			case <-time.After(phonePatience):
+			case <-time.After(tooLong):
 				t.Fatal("nobody is answered")
 			}
 			r.server.kill()

@@ -253,7 +253,7 @@ func TestAFileGoesOnInAnotherProcess(t *testing.T) {
 	here.runFile(token, file.ID)
 	var middle sent
 	begun := machine.Now()
-	until(t, phonePatience, "the middle of the file", func() bool {
+	until(t, tooLong, "the middle of the file", func() bool {
 		there.ask(http.MethodGet, "/console/imports/"+file.ID, token, "").json(t, &middle)
 		return middle.State == "running" && machine.Now().Sub(begun) > 500*time.Millisecond || middle.State == "done"
 	})

@@ -81,6 +81,7 @@ var imports = []rule{
 	{of: []string{"internal/durable"}, bare: true, ours: nothing, why: "it knows files, not what is in them"},
 	{of: []string{"internal/canary"}, ours: nothing, never: slices.Concat(servers, drivers),
 		why: "it looks at bytes, not at us"},
+	{of: []string{"internal/declared"}, bare: true, ours: nothing, why: "for tests: it reads source"},
 	{of: []string{"internal/leak"}, bare: true, ours: nothing, why: "tests only: they know everybody"},
 	{of: []string{"internal/mongotest", "internal/faultproxy"}, bare: true, ours: nothing,
 		why: "they run a server and break its connections; who talks to it is the test's choice"},

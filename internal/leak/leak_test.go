@@ -52,11 +52,12 @@ var table = map[string]entry{
 	"internal/web":      driven(pages),
 	"internal/schedule": driven(jobs),
 
-	"store/storetest":  none("a test of engines: its rows are made of ids and numbers"),
-	"internal/arch":    none("it reads the source, no value of anybody"),
-	"internal/durable": none("its errors name the file, never what is in it"),
-	"internal/canary":  none("it is what searches here, and reports labels only"),
-	"internal/leak":    none("these tests"),
+	"store/storetest":   none("a test of engines: its rows are made of ids and numbers"),
+	"internal/arch":     none("it reads the source, no value of anybody"),
+	"internal/declared": none("tests only: it reads the source"),
+	"internal/durable":  none("its errors name the file, never what is in it"),
+	"internal/canary":   none("it is what searches here, and reports labels only"),
+	"internal/leak":     none("these tests"),
 
 	"internal/faultproxy": none("tests only: it moves bytes that it does not read"),
 	"internal/mongotest":  none("tests only: it starts a server on an empty folder"),
