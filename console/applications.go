@@ -34,6 +34,7 @@ func because(reason string) (string, error) {
 
 type applicationRow struct {
 	ID           string         `json:"id"`
+	AuditID      string         `json:"audit_id"` // what the audit calls it
 	State        registry.State `json:"state"`
 	UnitName     string         `json:"unit_name"`
 	Name         string         `json:"name"`
@@ -54,7 +55,7 @@ type applicationRow struct {
 
 func (h *Handler) applicationRow(a registry.Application) applicationRow {
 	row := applicationRow{
-		ID: a.ID, State: a.State, UnitName: a.UnitName, Name: a.Name, USCC: a.USCC, Division: a.Division, DivisionName: h.Divisions.FullName(a.Division),
+		ID: a.ID, AuditID: a.AuditID(), State: a.State, UnitName: a.UnitName, Name: a.Name, USCC: a.USCC, Division: a.Division, DivisionName: h.Divisions.FullName(a.Division),
 		Category: a.Category, Proof: a.Proof, At: instant(a.At), Channel: a.Sender.Channel,
 		Decider: a.Decider.Account, Reason: a.Decider.Reason,
 	}
@@ -138,7 +139,7 @@ func (h *Handler) application(c *call) (answer, error) {
 		mine := a.Sender.Unit != "" && c.by.May(access.UnitsWrite)
 		out.Own = mine && (a.State == registry.StateDraft || a.State == registry.StateRejected)
 		if mine || c.by.May(access.CodesReview) {
-			err = h.act(c, "application.read", "application", a.ID, "")
+			err = h.act(c, "application.read", "application", a.AuditID(), "")
 		} else {
 			form = form.Masked()
 		}
@@ -159,36 +160,36 @@ func (h *Handler) approveApplication(c *call) (answer, error) {
 	var q struct {
 		ProofSeen tick `json:"proof_seen"`
 	}
-	return h.decide(c, &q, func(id string) (registry.Application, error) {
-		if err := h.act(c, "application.approve", "application", id, ""); err != nil {
+	return h.decide(c, &q, func(a registry.Application) (registry.Application, error) {
+		if err := h.act(c, "application.approve", "application", a.AuditID(), ""); err != nil {
 			return registry.Application{}, err
 		}
-		return h.Applying.Approve(c.ctx, id, registry.Who{Account: c.by.User()}, bool(q.ProofSeen))
+		return h.Applying.Approve(c.ctx, a.ID, registry.Who{Account: c.by.User()}, bool(q.ProofSeen))
 	})
 }
 
 func (h *Handler) rejectApplication(c *call) (answer, error) {
 	var q struct{ Reason string }
-	return h.decide(c, &q, func(id string) (registry.Application, error) {
+	return h.decide(c, &q, func(a registry.Application) (registry.Application, error) {
 		reason, err := because(q.Reason)
 		if err == nil {
-			err = h.act(c, "application.reject", "application", id, reason)
+			err = h.act(c, "application.reject", "application", a.AuditID(), reason)
 		}
 		if err != nil {
 			return registry.Application{}, err
 		}
-		return h.Applying.Reject(c.ctx, id, registry.Who{Account: c.by.User(), Reason: reason})
+		return h.Applying.Reject(c.ctx, a.ID, registry.Who{Account: c.by.User(), Reason: reason})
 	})
 }
 
 // decide does something to an application in scope.
-func (h *Handler) decide(c *call, q any, do func(id string) (registry.Application, error)) (answer, error) {
+func (h *Handler) decide(c *call, q any, do func(registry.Application) (registry.Application, error)) (answer, error) {
 	a, err := h.Office.Application(c.ctx, c.by.Scope(), c.Params("id"))
 	if err == nil {
 		err = c.read(q)
 	}
 	if err == nil {
-		a, err = do(a.ID)
+		a, err = do(a)
 	}
 	if err != nil {
 		return answer{}, err

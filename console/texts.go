@@ -168,7 +168,7 @@ var words = map[string]string{
 	"short":      "简称", "uscc": "统一社会信用代码", "headcount": "在册人数", "duty": "报送方式", "until": "截至", "above": "上级单位", "below": "下级单位",
 	"venue": "场所", "door": "出入口", "code": "场所码", "type": "类型", "address": "地址", "sentinel": "哨点",
 	"towards": "发往", "about": "涉及单位", "attempts": "次数", "message.late": "迟发", "whole.group": "全群",
-	"logout.everywhere": "退出全部登录", "audit.verify": "校验审计记录", "audit.export": "导出审计记录", "audit.export.hint": "一次不超过31天",
+	"logout.everywhere": "退出全部登录", "audit.verify": "校验审计记录", "audit.export": "导出审计记录", "audit.export.hint": "一次不超过31天", "audit.id": "审计编号",
 	"verified.sound": "未发现改动", "verified.found": "发现异常，请保留现场并报告", "verified.rows": "记录", "verified.chains": "记录链", "verified.checkpoints": "检查点",
 	"verified.unvouched": "尚无检查点担保的记录", "verified.dropped": "期满销毁的记录链", "verified.findings": "异常", "verified.kind": "异常类别", "verified.where": "位置",
 	"requests": "待批事项", "purges": "数据销毁", "certificates": "销毁证书", "subject": "内容", "approver": "批准人",

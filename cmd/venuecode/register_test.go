@@ -48,6 +48,7 @@ func theRegister(t *testing.T, memory string) {
 		{"a file that a unit sends", aUnitSendsAFile},
 		{"the register of subjects", subjects},
 		{"lists to take away", lists},
+		{"what auditors take away", theTrailOpensNothing},
 	} {
 		t.Run(journey.name, func(t *testing.T) {
 			here := *d
@@ -60,6 +61,7 @@ func theRegister(t *testing.T, memory string) {
 // applied is an application as whoever sent it, or an official, is shown it.
 type applied struct {
 	ID, State, Reason, Unit, Venue string
+	AuditID                        string `json:"audit_id"`
 	UnitName                       string `json:"unit_name"`
 	Name                           string
 	Proof                          bool

@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -77,6 +79,13 @@ type Policy struct {
 func (p Policy) Automatic(e Entry, unit venue.Unit, sender Sender) bool {
 	return sender.Unit != "" && unit.ID == sender.Unit && !unit.Pending() && !unit.Closed() &&
 		!e.Proof && slices.Contains(p.Auto, e.Venue.Category)
+}
+
+// AuditID names the application in the audit, whose readers may not open it: its id is
+// the right to see it. An id is 128 random bits, so that its hash needs no key.
+func (a Application) AuditID() string {
+	sum := sha256.Sum256([]byte("audit-application\x00" + a.ID))
+	return hex.EncodeToString(sum[:16])
 }
 
 // IsID tells whether s has the shape of what NewID draws.
