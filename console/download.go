@@ -26,7 +26,7 @@ const (
 // How slowly it may be taken on the whole, since others wait for their turn: at a pace,
 // in bytes a second, and a minute longer.
 const (
-	takenAt   = 256 << 10
+	takenAt   = 128 << 10
 	takenLate = time.Minute
 )
 
