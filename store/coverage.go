@@ -341,8 +341,11 @@ func openSince(tenures []venue.Tenure, door venue.Code) time.Time {
 }
 
 func holdingOf(u venue.Unit) registry.Holding {
-	if u.Closed() { // whatever it had is another's now, and it lies nowhere
-		return registry.Holding{ID: u.ID}
+	switch {
+	case u.Into != "": // whatever it had is the other's now
+		return registry.Holding{ID: u.ID, USCC: u.USCC, Into: u.Into, Ended: true}
+	case u.Closed(): // its USCC is free
+		return registry.Holding{ID: u.ID, Ended: true}
 	}
 	return registry.Holding{ID: u.ID, Name: u.Name, USCC: u.USCC, Parent: u.Parent, Division: u.Division, Sectors: u.Sectors}
 }

@@ -318,6 +318,54 @@ func TestALookReadsWhateverAChangeReaches(t *testing.T) {
 	}
 }
 
+// TestASubjectIsNotLostWithItsUnit merges the unit that the register knows into one
+// that it does not, and ends one of which a person said who it is.
+func TestASubjectIsNotLostWithItsUnit(t *testing.T) {
+	b := newBureau(t, openStore(t))
+	office, census := store.NewOffice(b.engine, b.registry), store.NewCensus(b.engine, b.clock)
+	coverage := store.NewCoverage(b.engine, office, census, b.clock, b.clock)
+	known, second := form(1), form(2)
+	second.UnitName = "第二单位"
+	second.USCC, second.Category = "", "small_place"
+	var units []venue.UnitID
+	for _, f := range []registry.Form{known, second} {
+		f.Division, f.Place = "410482001", "410482001"
+		a, faults, err := b.Submit(t.Context(), "", f, fromForm)
+		if err == nil && len(faults) == 0 {
+			a, err = b.Approve(t.Context(), a.ID, officer, false)
+		}
+		if err != nil || len(faults) > 0 {
+			t.Fatal(faults, err)
+		}
+		units = append(units, a.Made.Unit)
+	}
+	subject := registry.SubjectForm{Name: "第二单位", USCC: known.USCC, Division: "410482001"}
+	if _, err := census.Import(t.Context(), fileOf(subject)); err != nil {
+		t.Fatal(err)
+	}
+	lacks := func(after string, gap registry.Gap, unit venue.UnitID) {
+		t.Helper()
+		b.clock.advance(3 * time.Second)
+		list, _, _, err := coverage.Missing(t.Context(), county, registry.Filter{}, "", registry.Gapped{}, 10)
+		if err != nil || len(list) != 1 || list[0].Gap != gap || list[0].Unit != unit {
+			t.Errorf("after %s: %+v, %v", after, list, err)
+		}
+	}
+	lacks("an approval", registry.GapPosting, units[0])
+	if _, err := b.MergeUnits(t.Context(), units[0], units[1], officer); err != nil {
+		t.Fatal(err)
+	}
+	lacks("a merger", registry.GapPosting, units[1])
+	if err := coverage.Decide(t.Context(), county, known.USCC, units[1], true, "checker", recorded); err != nil {
+		t.Fatal(err)
+	}
+	lacks("a decision", registry.GapPosting, units[1])
+	if _, err := b.CloseUnit(t.Context(), units[1], officer); err != nil {
+		t.Fatal(err)
+	}
+	lacks("its end", registry.GapUnit, "")
+}
+
 func TestAnotherProcessSeesAChangeAtItsNextLook(t *testing.T) {
 	e := openStore(t)
 	c := newCensus(t, e)

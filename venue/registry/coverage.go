@@ -41,6 +41,8 @@ type Holding struct {
 	Parent   venue.UnitID
 	Division venue.Division
 	Sectors  []string
+	Ended    bool         // it is closed or merged, and has no codes and no division
+	Into     venue.UnitID // the unit that it was merged into
 
 	Codes  int       // doors that may be scanned
 	Active bool      // one of them lacks nothing
@@ -84,8 +86,9 @@ type Picture struct {
 	place    map[string]int // of a subject, by id
 	units    []Holding
 	placed   map[venue.UnitID]int
-	said     map[venue.UnitID]string // confirmed: the subject that a unit stands for
-	refused  map[Decision]bool       // of unit and subject alone
+	said     map[venue.UnitID]string   // confirmed: the subject that a unit stands for
+	refused  map[Decision]bool         // of unit and subject alone
+	left     map[venue.UnitID]*subject // to a unit, by those that were merged into it; of the sum
 	cells    map[cellKey]*cell
 	outside  map[outsideKey]int
 
@@ -188,8 +191,21 @@ func (p *Picture) Units(of *Picture) { p.units, p.placed, p.stale = of.units, of
 // Summed tells whether Sum for a day has nothing to do.
 func (p *Picture) Summed(on venue.Day) bool { return !p.stale && p.day == on }
 
-// standsFor is the subject that a unit is; nil if none of the register.
+// standsFor is the subject that a unit is; nil if none of the register. A unit that
+// is none of its own is the one that it was left.
 func (p *Picture) standsFor(h *Holding) *subject {
+	if h.Ended {
+		return nil
+	}
+	if s := p.own(h); s != nil {
+		return s
+	}
+	return p.left[h.ID]
+}
+
+// own is the subject that a unit is, or was before it ended, by its USCC or by what
+// people said.
+func (p *Picture) own(h *Holding) *subject {
 	if h.USCC != "" {
 		if i, ok := p.place[string(h.USCC)]; ok {
 			return &p.subjects[i]
@@ -201,6 +217,39 @@ func (p *Picture) standsFor(h *Holding) *subject {
 		}
 	}
 	return nil
+}
+
+// inherit leaves the subjects of merged units to those that stand for them. A unit
+// stands for one: of several it gets the first by id, of those that are in force if
+// any is.
+func (p *Picture) inherit() {
+	p.left = map[venue.UnitID]*subject{}
+	for i := range p.units {
+		from := &p.units[i]
+		if from.Into == "" {
+			continue
+		}
+		s, into := p.own(from), p.standing(from)
+		if s == nil || into == nil || p.refused[Decision{Unit: into.ID, Subject: s.id}] {
+			continue
+		}
+		if had := p.left[into.ID]; had == nil || had.never && !s.never || had.never == s.never && s.id < had.id {
+			p.left[into.ID] = s
+		}
+	}
+}
+
+// standing follows a merged unit to the one that stands for it; nil if there is none
+// any more. A circle ends.
+func (p *Picture) standing(h *Holding) *Holding {
+	for steps := 0; h.Ended; steps++ {
+		i, ok := p.placed[h.Into]
+		if !ok || steps > 50 {
+			return nil
+		}
+		h = &p.units[i]
+	}
+	return h
 }
 
 // Sum counts for a day, if anything has changed since it last did.
@@ -215,6 +264,7 @@ func (p *Picture) Sum(on venue.Day) {
 		p.subjects[i].rank, p.subjects[i].unit = 0, ""
 	}
 	p.outside = map[outsideKey]int{}
+	p.inherit()
 	for i := range p.units {
 		h := &p.units[i]
 		s := p.standsFor(h)

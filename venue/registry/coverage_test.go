@@ -325,6 +325,56 @@ func TestTheDeadlineIsStrictAndReachesBelow(t *testing.T) {
 	}
 }
 
+// TestAMergedUnitLeavesItsSubject: whoever merges two units that are one need not know
+// which of them the register knows, and what a person said of a unit that is no more
+// keeps nobody from saying it of another.
+func TestAMergedUnitLeavesItsSubject(t *testing.T) {
+	hung := func(id, uscc string) Holding {
+		return Holding{ID: venue.UnitID(id), USCC: venue.USCC(uscc), Division: "410482", Codes: 1, Active: true, Posted: today.Start()}
+	}
+	merged := func(id, uscc, into string) Holding {
+		return Holding{ID: venue.UnitID(id), USCC: venue.USCC(uscc), Into: venue.UnitID(into), Ended: true}
+	}
+	for _, c := range []struct {
+		name  string
+		units []Holding
+		said  []Decision
+		want  string // what X lacks, and Y
+	}{
+		{"into a unit without a USCC", []Holding{merged("u1", "X", "u2"), hung("u2", "")}, nil, "[ unit]"},
+		{"over two mergers", []Holding{merged("u1", "X", "u2"), merged("u2", "", "u3"), hung("u3", "")}, nil, "[ unit]"},
+		{"what a person said", []Holding{merged("u1", "", "u2"), hung("u2", "")}, []Decision{{Unit: "u1", Subject: "X", Same: true}}, "[ unit]"},
+		{"into a unit that stands for another", []Holding{merged("u1", "X", "u2"), hung("u2", "Y")}, nil, "[unit ]"},
+		{"two into one", []Holding{merged("u1", "Y", "u3"), merged("u2", "X", "u3"), hung("u3", "")}, nil, "[ unit]"},
+		{"two into one, of which one is no more", []Holding{merged("u1", "C", "u3"), merged("u2", "X", "u3"), hung("u3", "")}, nil, "[ unit]"},
+		{"a person said no", []Holding{merged("u1", "X", "u2"), hung("u2", "")}, []Decision{{Unit: "u2", Subject: "X"}}, "[unit unit]"},
+		{"into a unit that was closed", []Holding{merged("u1", "X", "u2"), {ID: "u2", Ended: true}}, nil, "[unit unit]"},
+		{"closed, after a person said who it was", []Holding{{ID: "u1", Ended: true}}, []Decision{{Unit: "u1", Subject: "X", Same: true}}, "[unit unit]"},
+		{"in a circle", []Holding{merged("u1", "X", "u2"), merged("u2", "", "u1")}, nil, "[unit unit]"},
+	} {
+		for _, order := range []func([]Holding){func([]Holding) {}, slices.Reverse[[]Holding]} {
+			p := NewPicture()
+			for id, state := range map[string]SubjectState{"X": SubjectActive, "Y": SubjectActive, "C": SubjectCancelled} {
+				p.Subject(id, Subject{Division: "410482", State: state})
+			}
+			order(c.units)
+			for _, h := range c.units {
+				p.Unit(h)
+			}
+			p.Decided(c.said)
+			p.Sum(today)
+			lack := map[string]Gap{}
+			list, _ := p.Missing(everywhere, Filter{}, "", Gapped{}, 0)
+			for _, m := range list {
+				lack[m.ID] = m.Gap
+			}
+			if got := fmt.Sprint([]Gap{lack["X"], lack["Y"]}); got != c.want {
+				t.Errorf("%s: %s, want %s", c.name, got, c.want)
+			}
+		}
+	}
+}
+
 func TestProposalsAreLikelyAndExplained(t *testing.T) {
 	p := NewPicture()
 	subject := Subject{Name: "青禾市仁和大药房连锁有限公司", Address: "洗月街道文昌路２７号", Division: "410482001", State: SubjectActive}
