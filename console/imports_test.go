@@ -616,6 +616,12 @@ func TestATownshipWritesInItsDivisionAlone(t *testing.T) {
 			t.Errorf("%s: %q and %q", c.kind, there, absent)
 		}
 	}
+	// A row of one's own file that names a unit of elsewhere is not that unit's place:
+	// it would be taken, write nothing, and have others hang below it.
+	hung := faults("units", unitHeads+"乙商场,"+usccOf(1)+",,410482001,,\n丙商行,"+usccOf(3)+","+usccOf(1)+",410482001,,\n")
+	if len(hung) != 2 || !strings.Contains(hung[0], "其他区划") || !strings.Contains(hung[1], "未找到上级单位") {
+		t.Errorf("below a unit of elsewhere: %q", hung)
+	}
 	// An old code of a unit that has the name of one elsewhere makes a unit here.
 	got := d.sent(token, "legacy", "原码内容,场所名称,单位名称,详细地址\n77,旧店,乙商场,\n")
 	if done := d.imported(token, got.ID, `{}`); done.State != store.UploadDone {

@@ -22,11 +22,12 @@ const (
 	reasonOutside = "outside" // where the sender may not write
 
 	// Of a unit's own file.
-	reasonForeign  = "foreign"  // neither the sender's unit nor below it
-	reasonLater    = "later"    // the venue around comes first
-	reasonFormer   = "former"   // approved once, and under its name no more
-	reasonRejected = "rejected" // sent back, and not mended
-	reasonPending  = "pending"  // another form waits
+	reasonForeign   = "foreign"   // neither the sender's unit nor below it
+	reasonLater     = "later"     // the venue around comes first
+	reasonFormer    = "former"    // approved once, and under its name no more
+	reasonRejected  = "rejected"  // sent back, and not mended
+	reasonPending   = "pending"   // another form waits
+	reasonElsewhere = "elsewhere" // registered where the sender may not write
 )
 
 const (
@@ -98,6 +99,7 @@ var particular = map[string]string{
 	"name former":           "这个场所以前申领过，后来更名、转移或注销了。仍需要场所码的，请用申领表申领。",
 	"name rejected":         "已被退回。请在“申领”里看退回的事由，改好这一行再传。",
 	"name pending":          "内容与正在等待审核的申领不同。等待期间不能改，请等审核结果。",
+	"uscc elsewhere":        "该单位已由其他区划登记，请由其所属区划办理。",
 	"uscc outside":          "可办理的区划内没有登记该单位。请先导入单位，或由其所属区划办理。",
 	"parent_uscc twice":     "上级单位不能是本单位。",
 	"parent unknown":        "未找到上级单位：本文件正确的行里没有，平台中也没有登记。",

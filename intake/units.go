@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/venuecode/venuecode/sheet"
@@ -88,6 +89,13 @@ func (r *unitReader) Match(ctx context.Context, proof map[int]bool) (map[int]reg
 		r.lines[i].dropped = true
 	}
 	divisions := map[string]venue.Division{} // by name, "" if there is none
+	var there map[venue.USCC]venue.Unit
+	if r.desk.Within != nil {
+		var err error
+		if there, err = r.desk.Register.UnitsOf(ctx, slices.Sorted(maps.Keys(r.rows))); err != nil {
+			return nil, err
+		}
+	}
 	for i := range r.lines {
 		l := &r.lines[i]
 		m, err := registry.Draw(r.desk.Random, 0)
@@ -116,6 +124,9 @@ func (r *unitReader) Match(ctx context.Context, proof map[int]bool) (map[int]reg
 		}
 		if !l.dropped && !r.desk.reaches(l.unit.Division) {
 			drop(i, "division", reasonOutside)
+		}
+		if u, ok := there[l.unit.USCC]; ok && !l.dropped && !r.desk.reaches(u.Division) {
+			drop(i, "uscc", reasonElsewhere)
 		}
 		if l.parent == "" {
 			continue
