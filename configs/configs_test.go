@@ -314,6 +314,7 @@ func TestProductionRefuses(t *testing.T) {
 		{"a host of digits", "HOST", "10.0.0.1", "host: must be a domain name"},
 		{"a service account without secrets", "SERVICE_ACCOUNT__APP_ID", "wx1", "service_account.secret: is missing"},
 		{"a robot without corp", "WECOM__ROBOT__TOKEN", "abc123", "wecom.corp_id: is missing"},
+		{"a division in no list", "DIVISION", "419981", "division: is in no list"},
 		{"no platform for residents", "WECHAT__APP_ID", "", "wechat.app_id: is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

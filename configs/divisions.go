@@ -60,6 +60,14 @@ func (l *loader) divisions(c *Config) {
 	c.Divisions = list
 }
 
+// ownDivision looks that the division that runs this is listed: nothing can be
+// registered in one that is not.
+func (l *loader) ownDivision(c *Config) {
+	if d := venue.Division(c.Division); !l.test && d != "" && l.sound("division", "divisions") && c.Divisions.Name(d) == "" {
+		l.fault("division", "is in no list, so that nothing could be registered there: the shipped one has Henan, divisions adds others")
+	}
+}
+
 // addDivisions reads lines of code,name: UTF-8, with a heading or without, those that
 // begin with # ignored. Faults name the line.
 func addDivisions(list *venue.Divisions, name string, b []byte) (*venue.Divisions, Faults) {

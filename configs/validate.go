@@ -23,6 +23,7 @@ func (l *loader) validate(c *Config) {
 	l.addresses(c)
 	l.folders(c)
 	l.divisions(c)
+	l.ownDivision(c)
 	l.platforms(c)
 	l.shapes(c)
 	l.schedule(c)

@@ -6,7 +6,7 @@ import "fmt"
 const (
 	textHeading  = "请扫码"
 	textEnter    = "进入本场所，请先扫码登记"
-	textApps     = "微信、支付宝、手机浏览器均可"
+	textApps     = "请用微信或支付宝“扫一扫”"
 	textSerial   = "编号 "
 	textKeep     = "请勿涂改、遮挡或移作他用"
 	textVerify   = "扫码后请核对域名"
