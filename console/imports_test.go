@@ -657,6 +657,10 @@ func TestARegisterThatChangedIsLookedAtAgain(t *testing.T) {
 	if first.New != 2 || first.Gone != 2 || first.Division != "410482001" {
 		t.Fatalf("%+v", first)
 	}
+	// Headings alone are a register of nobody: all others would be gone.
+	if none := d.sent(token, "subjects", heads); none.State != store.UploadRefused || none.Refusal != "文件里没有内容。" {
+		t.Errorf("an empty register: %+v", none)
+	}
 	second := d.sent(token, "subjects", heads+"丙店,,东街3号,410482001,餐饮,存续\n")
 	d.imported(token, second.ID, `{}`)
 	again := d.imported(token, first.ID, `{}`)

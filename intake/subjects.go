@@ -32,10 +32,13 @@ var subjectLayout = sheet.Layout{
 	Notes: []string{noteSubjectsWhole},
 }
 
-// SubjectRows are the rows of such a sheet, for a store.SubjectFile.
+// SubjectRows are the rows of such a sheet, for a store.SubjectFile. One without any
+// is refused: it would be the register of a city where nobody must have a code.
 func SubjectRows(s *sheet.Sheet) iter.Seq2[store.SubjectRow, error] {
 	return func(yield func(store.SubjectRow, error) bool) {
+		none := true
 		for row, err := range s.Rows() {
+			none = false
 			if err != nil {
 				yield(store.SubjectRow{}, err)
 				return
@@ -56,6 +59,9 @@ func SubjectRows(s *sheet.Sheet) iter.Seq2[store.SubjectRow, error] {
 			if !yield(out, nil) {
 				return
 			}
+		}
+		if none {
+			yield(store.SubjectRow{}, &sheet.Refusal{Reason: sheet.ReasonEmpty})
 		}
 	}
 }

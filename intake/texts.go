@@ -109,6 +109,8 @@ var particular = map[string]string{
 	"division no_name":      "没有这个区划名称，或有多个同名的，请改填行政区划代码。",
 	"place no_name":         "没有这个区划名称，或有多个同名的，请改填行政区划代码。",
 	"place unknown":         "没有这个区划代码，请核对。",
+	"state unknown":         "应为 存续、注销、吊销、迁出 之一。",
+	"until shape":           "应为日期，如 2022-06-30。",
 	"headcount range":       "应为 0–1,000,000 的整数。",
 	"sectors range":         "最多 10 个行业。",
 	"category unknown":      "不是通知所列六类之一，请填写一至六，或场所类型。",
