@@ -56,6 +56,7 @@ type Desk struct {
 	Applying  *registry.Service // where units' files ask; only they need it
 	Division  venue.Division    // the city's: where nobody says
 	Divisions *venue.Divisions  // what a row may name; nil: any code
+	Host      string            // of our own codes, which are no old ones; "": not known
 	// Within tells where an officer may write; nil: everywhere. What lies elsewhere
 	// answers as if it were not there.
 	Within func(venue.Division) bool

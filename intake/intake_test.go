@@ -88,6 +88,24 @@ func newTown(t *testing.T) *town {
 	return c
 }
 
+// A link of our own stands for its door: as an old code it would lead nowhere, and
+// the posters of its venue would show another's code.
+func TestALinkOfOurOwnIsNoOldCode(t *testing.T) {
+	code, err := venue.NewCode(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk := &intake.Desk{Host: "code.example.gov.cn"}
+	rows := legacyHead
+	for _, payload := range []string{code.Link(desk.Host), code.Link(desk.Host) + "?from=wechat", code.Link("old.example.gov.cn"), string(code)} {
+		rows += payload + ",旧店" + payload[len(payload)-3:] + ",,\n"
+	}
+	r := take(t, desk, "legacy", rows, intake.Options{})
+	if r.Bad != 2 || len(r.Errors) != 2 || r.Errors[1].Row != 3 || r.Errors[0].Message != "这是本平台的场所码，不是原系统的。" {
+		t.Errorf("%+v", r)
+	}
+}
+
 func kindOf(name string) intake.Kind {
 	k, ok := intake.KindOf(name)
 	if !ok {

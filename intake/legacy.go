@@ -60,6 +60,8 @@ func (r *legacyReader) Row(number int, get func(string) string) (bool, registry.
 		add("payload", "length")
 	case !utf8.ValidString(payload) || strings.ContainsFunc(payload, func(r rune) bool { return r < ' ' || r == 0x7F }):
 		add("payload", "character")
+	case r.own(payload):
+		add("payload", "own")
 	case r.seen[payload]:
 		add("payload", registry.ReasonTwice)
 	}
@@ -98,6 +100,12 @@ func (r *legacyReader) Row(number int, get func(string) string) (bool, registry.
 	}
 	p.payloads, p.numbers = append(p.payloads, payload), append(p.numbers, number)
 	return false, nil
+}
+
+// own tells whether a payload is the link of a code of ours.
+func (r *legacyReader) own(payload string) bool {
+	_, err := venue.ParseLink(payload, r.desk.Host)
+	return err == nil
 }
 
 // Match finds each place's unit by its name. One that there is not is made when

@@ -14,20 +14,20 @@ const onlyDoor = "出入口"
 
 // Reasons of this package.
 const (
-	reasonUnknown = registry.ReasonUnknown
-	reasonSeveral = "several" // more than one unit of the name
-	reasonCircle  = "circle"  // above itself
-	reasonNoUnit  = "no_unit" // units come first
-	reasonNoName  = "no_name" // no division, or several, of the name
-	reasonOutside = "outside" // where the sender may not write
+	reasonUnknown   = registry.ReasonUnknown
+	reasonSeveral   = "several"   // more than one unit of the name
+	reasonCircle    = "circle"    // above itself
+	reasonNoUnit    = "no_unit"   // units come first
+	reasonNoName    = "no_name"   // no division, or several, of the name
+	reasonOutside   = "outside"   // where the sender may not write
+	reasonElsewhere = "elsewhere" // registered where the sender may not write
 
 	// Of a unit's own file.
-	reasonForeign   = "foreign"   // neither the sender's unit nor below it
-	reasonLater     = "later"     // the venue around comes first
-	reasonFormer    = "former"    // approved once, and under its name no more
-	reasonRejected  = "rejected"  // sent back, and not mended
-	reasonPending   = "pending"   // another form waits
-	reasonElsewhere = "elsewhere" // registered where the sender may not write
+	reasonForeign  = "foreign"  // neither the sender's unit nor below it
+	reasonLater    = "later"    // the venue around comes first
+	reasonFormer   = "former"   // approved once, and under its name no more
+	reasonRejected = "rejected" // sent back, and not mended
+	reasonPending  = "pending"  // another form waits
 )
 
 const (
@@ -124,6 +124,7 @@ var particular = map[string]string{
 	"inside unknown":        "未找到所在的大型场所：本文件正确的行里没有，该单位名下也没有登记。",
 	"inside circle":         "所属场所不能是它自己，也不能是另一个场所里面的场所。",
 	"payload length":        "太长：最多 512 个英文字符，一个汉字按三个算。",
+	"payload own":           "这是本平台的场所码，不是原系统的。",
 	"payload twice":         "与前面一行的原码相同。",
 	"payload range":         "一个场所最多 200 个出入口，连同已登记的已经满了。请把这一行改为另一个场所名称。",
 	"contact_phone shape":   "应为 11 位手机号码。",

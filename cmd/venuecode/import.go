@@ -106,7 +106,7 @@ func (f *importFlags) run(c *cobra.Command, kind intake.Kind, name string) error
 			if err != nil {
 				return err
 			}
-			desk.Division, desk.Divisions = venue.Division(config.Division), config.Divisions
+			desk.Division, desk.Divisions, desk.Host = venue.Division(config.Division), config.Divisions, config.Host
 		}
 		o := intake.Options{Today: venue.DayOf(machine.Now())}
 		if result, err = intake.Take(c.Context(), kind, bytes.NewReader(file), int64(len(file)), desk, o); err == nil {
@@ -210,6 +210,6 @@ func importTool(ctx context.Context, a *app, question json.RawMessage, say func(
 func (a *app) intake() *intake.Desk {
 	return &intake.Desk{
 		Register: a.register, Census: a.census, Division: venue.Division(a.config.Division), Divisions: a.config.Divisions,
-		Applying: a.applying, Blind: a.vault.Blind, Random: random,
+		Host: a.config.Host, Applying: a.applying, Blind: a.vault.Blind, Random: random,
 	}
 }
