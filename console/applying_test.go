@@ -390,7 +390,7 @@ func TestSeveralAreApprovedEachAsIfAlone(t *testing.T) {
 	if got.Approved != 2 || !slices.Equal(became, want) {
 		t.Errorf("%d approved\n%q\nwant\n%q", got.Approved, became, want)
 	}
-	if rows := d.rows(audit.Filter{Object: audit.Object{Kind: "application", ID: good}, Action: "application.approve"}); len(rows) != 1 {
+	if rows := d.rows(audit.Filter{Object: audit.Object{Kind: "application", ID: registry.Application{ID: good}.AuditID()}, Action: "application.approve"}); len(rows) != 1 {
 		t.Errorf("%d rows in the audit", len(rows))
 	}
 	result := d.browse("POST", "/console/applications/approve", town, url.Values{"csrf": {formToken(town)}, "ids[]": {good, same}})

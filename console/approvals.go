@@ -66,7 +66,7 @@ func (h *Handler) approveApplications(c *call) (answer, error) {
 			if err == nil {
 				a = after
 			}
-			out.Applications[i] = approved{h.applicationRow(a), h.refusal(c.ctx, a.ID, err)}
+			out.Applications[i] = approved{h.applicationRow(a), h.refusal(c.ctx, a, err)}
 			return nil
 		})
 	}
@@ -81,7 +81,7 @@ func (h *Handler) approveOne(c *call, a registry.Application) (registry.Applicat
 	if a.Proof && a.State == registry.StatePending {
 		return a, &registry.Refused{Rule: registry.RuleProof}
 	}
-	if err := h.act(c, "application.approve", "application", a.ID, ""); err != nil {
+	if err := h.act(c, "application.approve", "application", a.AuditID(), ""); err != nil {
 		return a, err
 	}
 	return h.Applying.Approve(c.ctx, a.ID, registry.Who{Account: c.by.User()}, false)
@@ -89,13 +89,13 @@ func (h *Handler) approveOne(c *call, a registry.Application) (registry.Applicat
 
 // refusal is what an officer reads of why an application was not approved, "" if
 // it was. A fault of ours is logged: the answer is fine otherwise.
-func (h *Handler) refusal(ctx context.Context, id string, err error) string {
+func (h *Handler) refusal(ctx context.Context, a registry.Application, err error) string {
 	if err == nil {
 		return ""
 	}
 	status, sentence := web.Sentence(plain(err))
 	if status >= fiber.StatusInternalServerError {
-		h.Log.ErrorContext(ctx, "application not approved", "application", id, "error", err)
+		h.Log.ErrorContext(ctx, "application not approved", "application", a.AuditID(), "error", err)
 	}
 	return sentence
 }
