@@ -159,7 +159,7 @@ func TestAFileIsTakenAtAPace(t *testing.T) {
 	}{
 		{0, time.Second * piece / takenAt, 10_000},
 		{time.Second, time.Second * piece / takenAt, 10_000},
-		{0, 2 * time.Second * piece / takenAt, 239},
+		{0, 2 * time.Second * piece / takenAt, 121},
 		{0, 10 * time.Second, 7},
 	} {
 		now := time.Now()

@@ -121,7 +121,7 @@ var particular = map[string]string{
 	"plate shape":           "不是有效的车牌号。",
 	"doors twice":           "同一场所的出入口不能重名。",
 	"doors range":           "一个场所最多 200 个出入口。",
-	"inside unknown":        "未找到所在的大型场所：本文件正确的行里没有，该单位名下也没有登记。",
+	"inside unknown":        "未找到所在的大型场所，请核对。",
 	"inside circle":         "所属场所不能是它自己，也不能是另一个场所里面的场所。",
 	"payload length":        "太长：最多 512 个英文字符，一个汉字按三个算。",
 	"payload own":           "这是本平台的场所码，不是原系统的。",

@@ -422,8 +422,7 @@ func unitsAndResidentsApply(t *testing.T, d *town) {
 // theTrailOpensNothing looks for the ids of applications, which are the right to see
 // them, in what auditors take away.
 func theTrailOpensNothing(t *testing.T, d *town) {
-	auditor, _ := d.official("auditor")
-	r := d.by(auditor, http.MethodGet, "/console/audit/export?from=2022-05-18&to=2022-06-17", nil)
+	r := d.as("auditor", http.MethodGet, "/console/audit/export?from=2022-05-18&to=2022-06-17", nil)
 	want(t, "the trail", r.status, http.StatusOK)
 	named := 0
 	for _, state := range []string{"pending", "approved", "rejected"} {

@@ -72,7 +72,7 @@ func aUnitSendsAFile(t *testing.T, d *town) {
 	}
 	d.does("township", "/console/applications/approve", object{"ids": ids}).json(t, &result)
 	want(t, "approved at once", result.Approved, places+1)
-	want(t, "the audit", strings.Join(d.acted("application:"+ids[places]), ", "), "township application.approve")
+	want(t, "the audit", strings.Join(d.acted("application:"+result.Applications[places].AuditID), ", "), "township application.approve")
 	sent(file.String(), 2, object{"partial": true})
 	want(t, "waiting, after the same file again", len(waits()), 0)
 	want(t, "places", len(d.placesOf(d.view.Units[0].ID)), len(at)+places)

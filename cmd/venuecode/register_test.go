@@ -46,9 +46,9 @@ func theRegister(t *testing.T, memory string) {
 		{"an official of another town", anotherTown},
 		{"files that officials send", filesSent},
 		{"a file that a unit sends", aUnitSendsAFile},
+		{"what auditors take away", theTrailOpensNothing},
 		{"the register of subjects", subjects},
 		{"lists to take away", lists},
-		{"what auditors take away", theTrailOpensNothing},
 	} {
 		t.Run(journey.name, func(t *testing.T) {
 			here := *d
