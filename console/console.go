@@ -199,6 +199,8 @@ var table = []route{
 	{fiber.MethodPost, "/console/venues/:id/suspend", access.CodesReview, (*Handler).suspend},
 	{fiber.MethodPost, "/console/venues/:id/resume", access.CodesReview, (*Handler).resume},
 	{fiber.MethodPost, "/console/venues/:id/close", access.CodesReview, (*Handler).close},
+	{fiber.MethodPost, "/console/venues/:id/sentinel", access.CodesReview, (*Handler).setSentinel},
+	{fiber.MethodPost, "/console/venues/:id/unsentinel", access.CodesReview, (*Handler).clearSentinel},
 	{fiber.MethodPost, "/console/venues/:id/transfer", access.CodesReview, (*Handler).transfer},
 	{fiber.MethodPost, "/console/venues/:id/merge", access.CodesReview, (*Handler).merge},
 	{fiber.MethodGet, "/console/venues/:id/contacts", access.UnitsRead, (*Handler).contacts},

@@ -127,6 +127,8 @@ var samples = []sample{
 	{"POST /console/venues/:id/suspend", "/console/venues/VENUE/suspend", `{}`, 422, false},
 	{"POST /console/venues/:id/resume", "/console/venues/VENUE/resume", `{}`, 422, false},
 	{"POST /console/venues/:id/close", "/console/venues/VENUE/close", `{}`, 422, false},
+	{"POST /console/venues/:id/sentinel", "/console/venues/VENUE/sentinel", `{}`, 422, false},
+	{"POST /console/venues/:id/unsentinel", "/console/venues/VENUE/unsentinel", `{}`, 422, false},
 	{"POST /console/venues/:id/transfer", "/console/venues/VENUE/transfer", `{}`, 422, false},
 	{"POST /console/venues/:id/merge", "/console/venues/VENUE/merge", `{}`, 422, false},
 	{"GET /console/venues/:id/contacts", "/console/venues/VENUE/contacts", "", 200, false},

@@ -13,10 +13,12 @@ import (
 
 type venuePage struct {
 	venueOf
+	position
 	ShortName    string        `json:"short_name,omitempty"`
 	DivisionName string        `json:"division_name,omitempty"`
 	Zone         string        `json:"zone,omitempty"`
 	Plate        venue.Plate   `json:"plate,omitzero"`
+	Hours        venue.Hours   `json:"hours,omitempty"`
 	Parent       venue.VenueID `json:"parent,omitempty"`
 	Into         venue.VenueID `json:"into,omitempty"`
 	Unit         named         `json:"unit"`
@@ -24,6 +26,13 @@ type venuePage struct {
 	Managers     []managerRow  `json:"managers"`
 	Postings     []postingRow  `json:"postings"`
 	History      []historyRow  `json:"history"`
+}
+
+// position is left out where nobody has said.
+type position struct {
+	Lng    float64 `json:"lng,omitempty"` // degrees, GCJ-02
+	Lat    float64 `json:"lat,omitempty"`
+	Radius float64 `json:"radius,omitempty"` // metres
 }
 
 type venueDoor struct {
@@ -46,8 +55,11 @@ func (h *Handler) venue(c *call) (answer, error) {
 	}
 	out := venuePage{
 		venueOf:   venueOf{v.ID, v.Name, v.Type, v.Category, v.Division, v.Address, v.Sentinel, v.Status},
-		ShortName: v.ShortName, DivisionName: h.Divisions.FullName(v.Division), Zone: v.Zone, Plate: v.Plate, Parent: v.Parent, Into: v.Into,
+		ShortName: v.ShortName, DivisionName: h.Divisions.FullName(v.Division), Zone: v.Zone, Plate: v.Plate, Hours: v.Hours, Parent: v.Parent, Into: v.Into,
 		Unit: named{ID: v.Unit}, Doors: []venueDoor{}, Managers: h.managers(v, changes), History: historyRows(changes),
+	}
+	if v.Located() {
+		out.position = position{v.Lng, v.Lat, v.Radius}
 	}
 	if u, err := h.Office.Unit(c.ctx, c.by.Scope(), v.Unit); err == nil { // a venue may lie in scope, and its unit not
 		out.Unit.Name = u.Name
@@ -143,6 +155,20 @@ func (h *Handler) resume(c *call) (answer, error) {
 func (h *Handler) close(c *call) (answer, error) {
 	return h.judge(c, "venue.close", func(ctx context.Context, q venueAct) error {
 		_, err := h.Applying.Close(ctx, q.id, q.Door, q.by)
+		return err
+	})
+}
+
+func (h *Handler) setSentinel(c *call) (answer, error) {
+	return h.judge(c, "venue.sentinel", func(ctx context.Context, q venueAct) error {
+		_, err := h.Applying.SetSentinel(ctx, q.id, true, q.by)
+		return err
+	})
+}
+
+func (h *Handler) clearSentinel(c *call) (answer, error) {
+	return h.judge(c, "venue.unsentinel", func(ctx context.Context, q venueAct) error {
+		_, err := h.Applying.SetSentinel(ctx, q.id, false, q.by)
 		return err
 	})
 }
@@ -290,10 +316,8 @@ func (h *Handler) mending(c *call) (p registry.Place, f registry.Form, err error
 	if err != nil {
 		return p, f, err
 	}
-	v := p.Venue
 	f = unitForm(u)
-	f.Name, f.ShortName, f.Category, f.Type, f.Place, f.Address = v.Name, v.ShortName, registry.Word(v.Category), v.Type, string(v.Division), v.Address
-	f.Inside, f.Zone, f.Plate = string(v.Parent), v.Zone, string(v.Plate)
+	f.Describe(p.Venue)
 	for _, d := range p.Doors {
 		f.Doors = append(f.Doors, d.Name)
 	}

@@ -35,6 +35,14 @@ const (
 	sending = 4
 )
 
+// Row refuses what is not a unit's to say.
+func (r *applyReader) Row(number int, get func(string) string) (bool, registry.Faults) {
+	if s := clean(get("sentinel")); s != "" && s != "否" {
+		return false, fault("sentinel", reasonOffice)
+	}
+	return r.venueReader.Row(number, get)
+}
+
 func (r *applyReader) Match(ctx context.Context, proof map[int]bool) (map[int]registry.Faults, error) {
 	units, err := r.within(ctx)
 	if err != nil {
@@ -139,14 +147,14 @@ func (r *applyReader) id(v venue.Venue) string {
 // form is a row as a form has it. Nobody asks a file who applies: it is whoever
 // manages the place.
 func (r *applyReader) form(p place, u venue.Unit) registry.Form {
-	v, manager := p.entry.Venue, p.entry.Manager
+	manager := p.entry.Manager
 	name, phone := registry.NewTyped(manager.Name.Reveal()), registry.NewTyped(manager.Phone.Reveal())
-	return registry.Form{
-		UnitName: u.Name, USCC: string(p.uscc), Division: string(u.Division),
-		Name: v.Name, ShortName: v.ShortName, Category: registry.Word(v.Category), Type: v.Type, Place: string(v.Division), Address: v.Address,
-		Inside: string(v.Parent), Zone: v.Zone, Plate: string(v.Plate), Doors: p.entry.Doors,
+	f := registry.Form{
+		UnitName: u.Name, USCC: string(p.uscc), Division: string(u.Division), Doors: p.entry.Doors,
 		ApplicantName: name, ApplicantPhone: phone, ManagerName: name, ManagerPhone: phone,
 	}
+	f.Describe(p.entry.Venue)
+	return f
 }
 
 // against is what stands against sending a form in. Of one that was sent in as it

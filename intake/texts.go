@@ -23,6 +23,7 @@ const (
 	reasonElsewhere = "elsewhere" // registered where the sender may not write
 
 	// Of a unit's own file.
+	reasonOffice   = "office"   // an officer's to say
 	reasonForeign  = "foreign"  // neither the sender's unit nor below it
 	reasonLater    = "later"    // the venue around comes first
 	reasonFormer   = "former"   // approved once, and under its name no more
@@ -48,6 +49,9 @@ const (
 	helpZone       = "大型场所内的功能分区、门店或摊位编号；第四类必填其一。"
 	helpManager    = "场所的管理人员，加密保存。"
 	helpInside     = "所在大型场所的名称，须属于同一单位。"
+	helpHours      = "每周的营业时间，如 08:00-18:00，或 周一至周五 08:00-12:00、14:00-18:00；周六 09:00-12:00。过零点的写 18:00-02:00，不关门的写 全天。"
+	helpPosition   = "在腾讯、高德地图上取的坐标（GCJ-02），经度、纬度都填或都不填；用来判断扫码的人是否在附近。"
+	helpSentinel   = "是、否，不填为否。由属地、指挥部设定，单位的表格不填。"
 	helpPlace      = "场所所在乡镇、街道的区划代码或名称；不填为单位的所属区划。"
 	helpPayload    = "用手机扫原二维码得到的全部内容，一字不改；最长 512 个英文字符，一个汉字按三个算。"
 	helpOldUnit    = "平台中已有的单位全称；没有的，先以此名称登记，待补全。"
@@ -135,6 +139,13 @@ var particular = map[string]string{
 	"count range":           "一批为 1–2000 个。",
 	"lng range":             "应为东经 73–136 度。",
 	"lat range":             "应为北纬 3–54 度。",
+	"radius range":          "应为 10–2000 的整数，单位是米。",
+	"hours shape":           "看不懂。请写成 08:00-18:00，或 周一至周五 08:00-18:00；周六 09:00-12:00，不关门的写 全天。节假日不写。",
+	"hours range":           "有的时间不存在，或者时间段太多。时间为 00:00–24:00，过零点的写 18:00-02:00，不关门的写 全天。",
+	"hours overlap":         "同一时间写了两次。各天不同的，请分别写明是周几；过零点的时间段算到次日。",
+	"hours length":          "最多 200 个字。",
+	"sentinel unknown":      "应为 是 或 否。",
+	"sentinel office":       "哨点由属地、指挥部设定，请留空。",
 	"reason required":       "请填写理由。",
 }
 

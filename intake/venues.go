@@ -28,6 +28,10 @@ var venues = Kind{
 		{Field: "shop", Heading: "门店编号", Help: helpZone},
 		{Field: "manager_name", Heading: "管理人员", Required: true, Help: helpManager, Example: "张某"},
 		{Field: "manager_phone", Heading: "管理人员电话", Aliases: []string{"管理人员联系电话"}, Required: true, Help: helpPhone, Example: "139XXXXXXXX", Width: 18},
+		{Field: "hours", Heading: "营业时间", Aliases: []string{"开放时间"}, Help: helpHours, Example: "周一至周五 08:00-18:00；周六 09:00-12:00", Width: 36},
+		{Field: "lng", Heading: "经度", Help: helpPosition, Example: "112.87705"},
+		{Field: "lat", Heading: "纬度", Help: helpPosition, Example: "33.19755"},
+		{Field: "sentinel", Heading: "哨点", Help: helpSentinel, Example: "否"},
 		{Field: "inside", Heading: "所属场所", Aliases: []string{"上级场所"}, Help: helpInside},
 		{Field: "place", Heading: "所在区划", Aliases: []string{"场所所在区划"}, Help: helpPlace},
 	}},
@@ -82,13 +86,20 @@ func (r *venueReader) Row(number int, get func(string) string) (bool, registry.F
 	zone := strings.Join(strings.Fields(get("zone")+" "+get("shop")), " ")
 	e, faults := registry.Form{
 		Name: get("name"), ShortName: get("short_name"), Category: get("category"), Place: division, Address: get("address"), Plate: get("plate"),
-		Zone: zone, Doors: doors, ManagerName: registry.NewTyped(get("manager_name")), ManagerPhone: registry.NewTyped(get("manager_phone")),
+		Zone: zone, Doors: doors, Hours: get("hours"), Lng: get("lng"), Lat: get("lat"), ManagerName: registry.NewTyped(get("manager_name")), ManagerPhone: registry.NewTyped(get("manager_phone")),
 	}.CheckVenue(true)
 	uscc, proof, err := registry.ParseUSCC(get("uscc"))
 	if strings.TrimSpace(get("uscc")) == "" {
 		faults = append(faults, fault("uscc", registry.ReasonRequired)...)
 	} else if invalid := (*venue.Invalid)(nil); errors.As(err, &invalid) {
 		faults = append(faults, fault("uscc", invalid.Reason)...)
+	}
+	switch clean(get("sentinel")) {
+	case "", "否":
+	case "是":
+		e.Venue.Sentinel = true
+	default:
+		faults = append(faults, fault("sentinel", reasonUnknown)...)
 	}
 	if d := e.Venue.Division; d != "" && !r.desk.Divisions.Has(d) {
 		faults = append(faults, fault("place", reasonUnknown)...)

@@ -129,7 +129,11 @@ type formView struct {
 }
 
 func (h *Handler) filledIn(id string, values map[string]string, faults []web.Fault) formView {
-	return formView{ID: id, Parts: web.Form(values, faults, web.DivisionChoices(h.Apply.Paper.Divisions, h.Apply.City)), Faults: len(faults)}
+	parts := web.Form(values, faults, web.DivisionChoices(h.Apply.Paper.Divisions, h.Apply.City))
+	for i := range parts {
+		parts[i].Fields = slices.DeleteFunc(parts[i].Fields, func(f web.FormField) bool { return f.Desk })
+	}
+	return formView{ID: id, Parts: parts, Faults: len(faults)}
 }
 
 // applyFilled takes the form. What is wrong is shown beside the fields, and

@@ -89,6 +89,9 @@ func (h *Handler) code(c *fiber.Ctx) error {
 
 func showPlace(c *fiber.Ctx, place checkin.Place) error {
 	v := place.Venue
+	if !v.Located() {
+		v.Radius = 0 // not known: every phone would be far from 0, 0
+	}
 	return c.JSON(fiber.Map{
 		"code": place.Door.Code, "venue": v.Name, "door": place.Door.Name, "address": v.Address,
 		"lng": v.Lng, "lat": v.Lat, "radius": v.Radius,

@@ -114,7 +114,7 @@ func newWorld(t *testing.T) *world {
 		Since: noon,
 		Venues: []venue.Venue{
 			{ID: "v1", Unit: "u1", Name: "青禾市民中心", Address: "洗月街道文昌路1号", Lng: 112.87705, Lat: 33.19755, Radius: 150, Division: "419981001", Status: venue.StatusActive},
-			{ID: "v2", Unit: "u1", Name: hostile, Address: hostile, Status: venue.StatusActive},
+			{ID: "v2", Unit: "u1", Name: hostile, Address: hostile, Radius: 150, Status: venue.StatusActive},
 		},
 		Doors: []venue.Door{
 			{Code: w.code, Venue: "v1", Unit: "u1", Name: "南门", Status: venue.StatusActive},
@@ -482,6 +482,9 @@ func TestCodesThatNobodyMayScanLookAlike(t *testing.T) {
 				t.Errorf("%s%.20s: %s\nwant, as for an unknown one, %s", prefix, code, got, want)
 			}
 		}
+	}
+	if status, body, _ := w.call("GET", "/api/v1/codes/"+string(w.evil), "", nil); status != 200 || !strings.Contains(body, `"lat":0,"lng":0,"radius":0`) {
+		t.Errorf("a venue of which nobody knows where it is: %d %s", status, body)
 	}
 	status, body, _ := w.call("GET", "/api/v1/codes/"+string(w.code), "", nil)
 	if want := fmt.Sprintf(`{"address":"洗月街道文昌路1号","code":"%s","door":"南门","lat":33.19755,"lng":112.87705,"radius":150,"venue":"青禾市民中心"}`, w.code); status != 200 || body != want {

@@ -640,3 +640,32 @@ func TestRecheckedKeepsTheFirstOutcomeAndTheCursor(t *testing.T) {
 		t.Fatalf("%v, %v", done, err)
 	}
 }
+
+// TestAVenueFromBeforeItHadHours: a row that lacks what came later reads as not known,
+// and hours come back as they were put.
+func TestAVenueFromBeforeItHadHours(t *testing.T) {
+	e := openStore(t)
+	r := store.NewRegistry(e, newClock(noon))
+	in := place(venue.StatusActive)
+	in.Venues[0].Hours, in.Venues[0].Sentinel = "周一至周五 08:00-18:00", true
+	put(t, r, in)
+	d, err := e.Get(t.Context(), store.Venues.Name, "v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields bson.M
+	if err := bson.Unmarshal(d.Body, &fields); err != nil || fields["hours"] != "周一至周五 08:00-18:00" {
+		t.Fatalf("stored as %v, %v", fields["hours"], err)
+	}
+	delete(fields, "hours")
+	if d.Body, err = bson.Marshal(fields); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Replace(t.Context(), store.Venues.Name, d); err != nil {
+		t.Fatal(err)
+	}
+	p, err := store.NewRegistry(e, newClock(noon)).Resolve(t.Context(), door)
+	if err != nil || p.Venue.Hours != "" || !p.Venue.Sentinel || p.Venue.Name != "大厅" {
+		t.Errorf("%+v, %v", p.Venue, err)
+	}
+}

@@ -43,7 +43,8 @@ type Venue struct {
 	Type      string // e.g. 药店, 小学, 出租汽车
 	Division  Division
 	Address   string
-	Lng, Lat  float64 // degrees, GCJ-02 as the mini-programs report
+	Hours     Hours
+	Lng, Lat  float64 // degrees, GCJ-02 as the mini-programs report; both 0: nobody has said
 	Radius    float64 // metres within which a phone counts as near
 	Plate     Plate   // vehicles only
 	Zone      string  // 功能分区 or 门店编号, inside a parent venue
@@ -53,6 +54,9 @@ type Venue struct {
 	Into      VenueID       // merged: the venue that stands for it
 	Changes   int64         // the number of the last change made to it
 }
+
+// Located tells whether it is known where the venue is.
+func (v Venue) Located() bool { return v.Lng != 0 || v.Lat != 0 }
 
 // Door 出入口 is one entrance with one code: a scan names a door, not only a
 // venue. Two doors of one venue never share a name.

@@ -368,6 +368,12 @@ func TestAChangeIsSeenByEveryProcess(t *testing.T) {
 	there.scanned(phone, gate, http.StatusOK)
 	act("/doors/rename")
 	until(t, everywhere, "the new name", func() bool { return there.scan(phone, gate, nil).Door == "南大门" })
+	who := there.view.Residents[1]
+	there.colour(who.ID, "yellow")
+	yellow := there.phone("alipay", who)
+	want(t, "yellow", there.scan(yellow, gate, nil).Decision, "restrict")
+	act("/sentinel")
+	until(t, everywhere, "a sentinel", func() bool { return there.scan(yellow, gate, nil).Decision == "refuse" })
 	// A code of which the other has just said that nobody knows it.
 	const payload = "豫QH旧码|2001|两处"
 	want(t, "an old code before it is imported", there.tryScan(phone, door{Link: payload}, nil).status, http.StatusNotFound)

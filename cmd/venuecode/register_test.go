@@ -40,6 +40,7 @@ func theRegister(t *testing.T, memory string) {
 		{"old codes", oldCodes},
 		{"blank codes", blankCodes},
 		{"what is done to places", placesChange},
+		{"when and where places are", placesAreDescribed},
 		{"a unit that is no more", aUnitCloses},
 		{"people in chat", peopleInChat},
 		{"what an official has in hand", inHand},

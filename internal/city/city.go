@@ -96,6 +96,7 @@ type Venue struct {
 	Address  string         `yaml:"address"`
 	Lng      float64        `yaml:"lng"`
 	Lat      float64        `yaml:"lat"`
+	Hours    string         `yaml:"hours"` // see venue.ParseHours
 	Sentinel bool           `yaml:"sentinel"`
 	Posted   bool           `yaml:"posted"`
 	Doors    []string       `yaml:"doors"`
@@ -191,6 +192,9 @@ func (c *City) validate() error {
 			if v.Category < venue.CategoryOrganisation || v.Category > venue.CategoryOther {
 				fault("venue %s: category %d is not 1–6", v.Name, v.Category)
 			}
+			if _, err := venue.ParseHours(v.Hours); err != nil {
+				fault("venue %s: %v", v.Name, err)
+			}
 			if len(v.Doors) == 0 || v.Address == "" {
 				fault("venue %s: doors and address are required", v.Name)
 			}
@@ -272,9 +276,13 @@ const nearMetres = 150
 func (c *City) addVenue(r *store.Registered, random io.Reader, unit venue.UnitID, staff []Staff, v Venue, since time.Time) error {
 	id := venue.VenueID(c.id("v", v.Name))
 	short := []rune(v.Name)
+	hours, err := venue.ParseHours(v.Hours)
+	if err != nil {
+		return fmt.Errorf("venue %s: %w", v.Name, err)
+	}
 	entry := venue.Venue{
 		ID: id, Unit: unit, Name: v.Name, ShortName: string(short[:min(len(short), 8)]), Category: v.Category, Type: v.Type,
-		Division: v.Division, Address: v.Address, Lng: v.Lng, Lat: v.Lat, Radius: nearMetres, Sentinel: v.Sentinel, Status: venue.StatusActive,
+		Division: v.Division, Address: v.Address, Lng: v.Lng, Lat: v.Lat, Radius: nearMetres, Hours: hours, Sentinel: v.Sentinel, Status: venue.StatusActive,
 	}
 	if len(staff) > 0 {
 		entry.Managers = []venue.ChatAccount{{Channel: venue.ChannelWeComApp, ID: staff[0].UserID}}

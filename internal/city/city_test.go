@@ -60,13 +60,13 @@ func TestAFaultyCityFileNamesEveryFault(t *testing.T) {
 name: 测试市
 division: "99"
 units:
-  - {name: 甲局, group: g1, duty: sometimes, parent: 乙局, venues: [{name: 大院, category: 9, division: "419981", doors: []}]}
+  - {name: 甲局, group: g1, duty: sometimes, parent: 乙局, venues: [{name: 大院, category: 9, division: "419981", hours: 8点开门, doors: []}]}
   - {name: 甲局分局, group: g1, duty: reports, division: "41998"}
 `))
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{"division", "no group", "sometimes", "no unit", "category 9", "doors and address", "is part of", "甲局分局: division"} {
+	for _, want := range []string{"division", "no group", "sometimes", "no unit", "category 9", "doors and address", "hours: shape", "is part of", "甲局分局: division"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not mention %q: %v", want, err)
 		}

@@ -35,6 +35,7 @@ func NewFormError(faults []*venue.Invalid, sentence func(*venue.Invalid) string)
 type FormField struct {
 	Name, Label, Hint string
 	Required          bool
+	Desk              bool     // not for the page that needs no login: who fills it in has a map at hand
 	Lines             bool     // one answer a line
 	Max               int      // characters that a browser lets one type
 	Keys              string   // the phone's keyboard (inputmode); "" for letters
@@ -137,6 +138,10 @@ var form = []FormPart{
 		{Name: "type", Label: "类型", Hint: "如 药店、小学、农贸市场、出租汽车", Max: 30},
 		{Name: "place", Label: "场所所在区划", Hint: "与单位不同时填写，9 位行政区划代码", Max: 12},
 		{Name: "address", Label: "详细地址", Hint: "精确到门牌号或楼层", Required: true, Max: 200},
+		{Name: "hours", Label: "营业时间", Hint: "如 08:00-18:00，或 周一至周五 08:00-18:00；周六、周日 09:00-12:00。不关门的填 全天", Max: 200},
+		{Name: "lng", Label: "经度", Hint: "在腾讯、高德地图上取的坐标，如 112.87705；和纬度一起填", Desk: true, Max: 20, Keys: "decimal"},
+		{Name: "lat", Label: "纬度", Hint: "如 33.19755", Desk: true, Max: 20, Keys: "decimal"},
+		{Name: "radius", Label: "半径（米）", Hint: "手机离坐标多远算在场所，10–2000，不填为 150", Desk: true, Max: 6, Keys: "numeric"},
 		{Name: "inside", Label: "所在大型场所", Hint: "商场、市场内的店铺、摊位：填写该大型场所任一场所码", Max: 120},
 		{Name: "zone", Label: "功能分区、门店或摊位编号", Hint: "第四类和大型场所内的必填", Max: 30},
 		{Name: "plate", Label: "车牌号", Hint: "公交车、出租汽车、网约车等车辆必填", Max: 12},

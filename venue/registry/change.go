@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -28,6 +27,8 @@ const (
 	ActProve      Act = "prove"   // an officer has seen the register entry
 	ActManager    Act = "manager" // somebody bound by one-time code
 	ActUnmanage   Act = "unmanage"
+	ActSentinel   Act = "sentinel" // 哨点 from then on
+	ActUnsentinel Act = "unsentinel"
 	ActPost       Act = "post" // somebody looked whether the code hangs at the door
 )
 
@@ -115,21 +116,35 @@ func (p Place) change(act Act, doors ...venue.Door) Change {
 	return Change{Act: act, Venue: &p.Venue, Doors: doors}
 }
 
-// Correct replaces what people may mend: names, class, place, address, plate.
-// Unit, status, managers and doors stay. A place that lacked something
-// (incomplete) is in use once it is whole.
+// Correct replaces what people may mend: names, class, place, address, hours,
+// position, plate. Unit, status, sentinel, managers and doors stay. A place that
+// lacked something (incomplete) is in use once it is whole.
 func (p Place) Correct(to venue.Venue) (Change, error) {
 	if err := p.open(); err != nil {
 		return Change{}, err
 	}
 	act, was := ActCorrect, p.Venue
 	to.ID, to.Unit, to.Status, to.Managers, to.Into, to.Changes = was.ID, was.Unit, was.Status, was.Managers, was.Into, was.Changes
-	to.Sentinel, to.Radius = was.Sentinel, cmp.Or(was.Radius, to.Radius)
+	to.Sentinel = was.Sentinel
 	if was.Status == venue.StatusIncomplete {
 		act, to.Status = ActComplete, venue.StatusActive
 	}
 	p.Venue = to
 	return p.change(act), nil
+}
+
+// SetSentinel makes the venue a sentinel, or one no longer.
+func (p Place) SetSentinel(is bool) (Change, error) {
+	if err := p.open(); err != nil {
+		return Change{}, err
+	}
+	if p.Venue.Sentinel == is {
+		return Change{}, refuse(RuleAlready)
+	}
+	if p.Venue.Sentinel = is; is {
+		return p.change(ActSentinel), nil
+	}
+	return p.change(ActUnsentinel), nil
 }
 
 // AddDoor adds a door under a code that nothing else has.

@@ -27,6 +27,7 @@ func TestWhatIsClosedStaysAsItIs(t *testing.T) {
 		"merge": func(p Place) (Change, error) {
 			return p.Merge(Place{Venue: venue.Venue{ID: "w", Status: venue.StatusActive}})
 		},
+		"sentinel": func(p Place) (Change, error) { return p.SetSentinel(true) },
 		"manage":   func(p Place) (Change, error) { return p.Manage(venue.ChatAccount{ID: "s002"}) },
 		"unmanage": func(p Place) (Change, error) { return p.Unmanage(manager) },
 	}
@@ -43,6 +44,17 @@ func TestWhatIsClosedStaysAsItIs(t *testing.T) {
 		t.Errorf("given to a unit that was seen, a place is %s, %v", c.Venue.Status, err)
 	}
 	p := place(venue.StatusActive)
+	p.Venue.Sentinel, p.Venue.Hours, p.Venue.Lng = true, "全天", 112.9
+	if c, err := p.Correct(venue.Venue{Name: "新名", Hours: "08:00-18:00", Lng: 113, Lat: 33, Radius: 80}); err != nil || !c.Venue.Sentinel || c.Venue.Hours != "08:00-18:00" || c.Venue.Lng != 113 || c.Venue.Radius != 80 {
+		t.Errorf("corrected: %+v, %v", c.Venue, err)
+	}
+	if c, err := p.SetSentinel(false); err != nil || c.Act != ActUnsentinel || c.Venue.Sentinel || !p.Venue.Sentinel {
+		t.Errorf("no sentinel any longer: %+v, %v", c, err)
+	}
+	var refused *Refused
+	if _, err := p.SetSentinel(true); !errors.As(err, &refused) || refused.Rule != RuleAlready {
+		t.Errorf("a sentinel again: %v", err)
+	}
 	if c, err := p.Unmanage(manager); err != nil || len(c.Venue.Managers) != 0 || len(p.Venue.Managers) != 1 {
 		t.Errorf("%+v of %+v, %v", c.Venue.Managers, p.Venue.Managers, err)
 	}

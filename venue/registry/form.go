@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -32,6 +33,8 @@ type Form struct {
 	Address   string   `json:"address"`
 	Lng       string   `json:"lng"` // GCJ-02; both or neither
 	Lat       string   `json:"lat"`
+	Radius    string   `json:"radius"` // metres; "": nearMetres
+	Hours     string   `json:"hours"`  // see venue.ParseHours
 	Inside    string   `json:"inside"` // the id of the venue that it lies in
 	Zone      string   `json:"zone"`   // 功能分区 or 门店编号
 	Plate     string   `json:"plate"`
@@ -102,6 +105,16 @@ func (f Form) Reveal() ([]byte, error) {
 		ManagerName    string `json:"manager_name"`
 		ManagerPhone   string `json:"manager_phone"`
 	}{rest(f), f.ApplicantName.Reveal(), f.ApplicantPhone.Reveal(), f.ManagerName.Reveal(), f.ManagerPhone.Reveal()})
+}
+
+// Describe fills in a venue, without its doors.
+func (f *Form) Describe(v venue.Venue) {
+	f.Name, f.ShortName, f.Category, f.Type, f.Place, f.Address = v.Name, v.ShortName, Word(v.Category), v.Type, string(v.Division), v.Address
+	f.Inside, f.Zone, f.Plate, f.Hours = string(v.Parent), v.Zone, string(v.Plate), string(v.Hours)
+	if v.Located() {
+		number := func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+		f.Lng, f.Lat, f.Radius = number(v.Lng), number(v.Lat), number(v.Radius)
+	}
 }
 
 // Values gives what was filled in by field, each door on a line. Whoever shows it
@@ -305,7 +318,9 @@ func (c *checking) venue(f Form, e *Entry) {
 		Division: read(c, "place", f.Place, false, parseDivision),
 		Address:  c.title("address", f.Address, true, addressMin, addressMax),
 		Parent:   venue.VenueID(c.title("inside", f.Inside, false, 1, 64)),
-		Status:   venue.StatusActive, Radius: nearMetres,
+		Hours:    read(c, "hours", f.Hours, false, venue.ParseHours),
+		Radius:   cmp.Or(read(c, "radius", f.Radius, false, parseRadius), nearMetres),
+		Status:   venue.StatusActive,
 	}
 	if v.Type == "" {
 		v.Type = category.of
@@ -322,8 +337,11 @@ func (c *checking) venue(f Form, e *Entry) {
 	e.Venue = v
 }
 
-// nearMetres is the radius within which a phone counts as being at a venue.
-const nearMetres = 150
+// The radius within which a phone counts as being at a venue, in metres.
+const (
+	nearMetres           = 150 // of which nobody says more
+	radiusMin, radiusMax = 10, 2000
+)
 
 type class struct {
 	venue.Category
@@ -419,6 +437,14 @@ func ParseUSCC(s string) (u venue.USCC, proof bool, err error) {
 }
 
 const anyDay = venue.Day(1 << 30)
+
+func parseRadius(s string) (float64, error) {
+	n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(venue.Fold(s)), "米"))
+	if err != nil || n < radiusMin || n > radiusMax {
+		return 0, &venue.Invalid{Field: "radius", Reason: ReasonRange}
+	}
+	return float64(n), nil
+}
 
 // parseDivision wants a county or smaller: nobody's 属地 is a province.
 func parseDivision(s string) (venue.Division, error) {

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +68,15 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 		{"not UTF-8", func(f *Form) { f.Name = "\xff\xfe店" }, "name character"},
 		{"half a position", func(f *Form) { f.Lng = "112.8" }, "lat required"},
 		{"in the sea", func(f *Form) { f.Lng, f.Lat = "0", "NaN" }, "lng range lat range"},
+		{"a whole position", func(f *Form) { f.Lng, f.Lat, f.Radius = "１１２．８７", " 33.2", "80米" }, ""},
+		{"latitude for longitude", func(f *Form) { f.Lng, f.Lat = "33.2", "112.87" }, "lng range lat range"},
+		{"a radius of a town", func(f *Form) { f.Radius = "2001" }, "radius range"},
+		{"a radius of nothing", func(f *Form) { f.Radius = "0" }, "radius range"},
+		{"hours", func(f *Form) { f.Hours = "8:00—22:30" }, ""},
+		{"hours in words", func(f *Form) { f.Hours = "白天" }, "hours shape"},
+		{"hours of another clock", func(f *Form) { f.Hours = "08:00-25:00" }, "hours range"},
+		{"the same hours twice", func(f *Form) { f.Hours = "08:00-18:00；周日 09:00-12:00" }, "hours overlap"},
+		{"a novel of hours", func(f *Form) { f.Hours = strings.Repeat("8:00-9:00", 10_000) }, "hours length"},
 		{"a phone of ten", func(f *Form) { f.ManagerPhone = NewTyped("1390000000") }, "manager_phone shape"},
 		{"above itself", func(f *Form) { f.ParentUSCC = f.USCC }, "parent_uscc twice"},
 	} {
@@ -91,6 +101,25 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	f.USCC = wrong
 	if e, faults := f.Check(); len(faults) > 0 || !e.Proof || !e.Unit.Pending() {
 		t.Errorf("a wrong check character: %v, proof %v, pending %v", faults, e.Proof, e.Unit.Pending())
+	}
+}
+
+// TestAVenueIsItsForm: what is mended by the form that describes it is as it was.
+func TestAVenueIsItsForm(t *testing.T) {
+	f := complete()
+	f.Category, f.Plate, f.Inside, f.Zone, f.Hours = "四", "豫D12345", "v_1", "A-12", "周一至周五 8:00-18:00；周末 9:00-12:00"
+	for _, where := range [][3]string{{"", "", ""}, {"112.87705", "33.19755", ""}, {"112.87705", "33.19755", "80"}} {
+		f.Lng, f.Lat, f.Radius = where[0], where[1], where[2]
+		e, faults := f.Check()
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		described := Form{Doors: f.Doors}
+		described.Describe(e.Venue)
+		again, faults := described.CheckVenue(false)
+		if len(faults) > 0 || !reflect.DeepEqual(again.Venue, e.Venue) || e.Venue.Hours == "" || e.Venue.Located() != (where[0] != "") {
+			t.Errorf("%+v, %v\nwant %+v", again.Venue, faults, e.Venue)
+		}
 	}
 }
 

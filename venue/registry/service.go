@@ -371,6 +371,11 @@ func (s *Service) CorrectUnit(ctx context.Context, id venue.UnitID, f Form, by W
 	return c, nil, err
 }
 
+// SetSentinel makes a venue a sentinel, or one no longer.
+func (s *Service) SetSentinel(ctx context.Context, id venue.VenueID, is bool, by Who) (Change, error) {
+	return s.Book.Change(ctx, id, by, func(p Place) (Change, error) { return p.SetSentinel(is) })
+}
+
 // AddDoor adds a door with a fresh code, which is in the change's Doors.
 func (s *Service) AddDoor(ctx context.Context, id venue.VenueID, name string, by Who) (Change, error) {
 	name, err := doorName(name)
