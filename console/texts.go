@@ -66,6 +66,7 @@ var refusals = map[string]error{
 	registry.RuleDecided:   &web.Error{Status: fiber.StatusConflict, Code: "register_decided", Message: "该申请已经提交或办结，不能再改"},
 	registry.RuleUsed:      &web.Error{Status: fiber.StatusConflict, Code: "register_used", Message: "这个空白码已用于其他出入口"},
 	registry.RuleDoorCount: &web.Error{Status: fiber.StatusConflict, Code: "register_door_count", Message: "一个场所最多 200 个出入口"},
+	registry.RuleSentinel:  &web.Error{Status: fiber.StatusConflict, Code: "register_sentinel", Message: "这个场所是哨点；请先把保留的场所设为哨点，再合并"},
 }
 
 var roleNames = map[access.Role]string{

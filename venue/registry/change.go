@@ -78,6 +78,7 @@ const (
 	RuleDecided   = "decided"    // an application is decided once
 	RuleUsed      = "used"       // the blank code hangs somewhere else, or is kept for there
 	RuleDoorCount = "door_count" // more than MaxDoors
+	RuleSentinel  = "sentinel"   // a sentinel becomes no part of an ordinary venue
 	RuleToday     = "today"      // an applicant has sent enough of this door today
 )
 
@@ -308,6 +309,8 @@ func (p Place) Merge(into Place) (Change, error) {
 		return Change{}, refuse(RuleStatus)
 	case into.Venue.Parent == p.Venue.ID:
 		return Change{}, refuse(RuleSelf)
+	case p.Venue.Sentinel && !into.Venue.Sentinel: // its doors would become ordinary without a word
+		return Change{}, refuse(RuleSentinel)
 	}
 	taken := slices.Clone(into.Doors)
 	doors := slices.Clone(p.Doors)

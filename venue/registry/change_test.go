@@ -55,6 +55,13 @@ func TestWhatIsClosedStaysAsItIs(t *testing.T) {
 	if _, err := p.SetSentinel(true); !errors.As(err, &refused) || refused.Rule != RuleAlready {
 		t.Errorf("a sentinel again: %v", err)
 	}
+	other := Place{Venue: venue.Venue{ID: "w", Status: venue.StatusActive}}
+	if _, err := p.Merge(other); !errors.As(err, &refused) || refused.Rule != RuleSentinel {
+		t.Errorf("a sentinel becomes a part of what is none: %v", err)
+	}
+	if _, err := other.Merge(p); err != nil {
+		t.Errorf("a part of a sentinel: %v", err)
+	}
 	if c, err := p.Unmanage(manager); err != nil || len(c.Venue.Managers) != 0 || len(p.Venue.Managers) != 1 {
 		t.Errorf("%+v of %+v, %v", c.Venue.Managers, p.Venue.Managers, err)
 	}
