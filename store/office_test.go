@@ -53,6 +53,7 @@ func newOffice(t *testing.T, e store.Engine) *store.Office {
 	t.Helper()
 	r := store.NewRegistry(e, newClock(noon))
 	put(t, r, towns)
+	put(t, r, store.Registered{Units: []venue.Unit{{ID: "new", Division: "410482003", Duty: venue.DutyExempt}}})
 	outbox := store.NewCollection[store.OutboxRow](e, store.Outbox)
 	about := func(units ...venue.UnitID) (m []venue.UnitMention) {
 		for _, u := range units {
@@ -104,6 +105,7 @@ func newOffice(t *testing.T, e store.Engine) *store.Office {
 // given are the arguments by which something is found, by type.
 var given = map[reflect.Type]reflect.Value{
 	reflect.TypeFor[venue.UnitID]():   reflect.ValueOf(venue.UnitID("a")),
+	reflect.TypeFor[venue.GroupID]():  reflect.ValueOf(venue.GroupID("ga")),
 	reflect.TypeFor[int]():            reflect.ValueOf(100),
 	reflect.TypeFor[venue.Day]():      reflect.ValueOf(venue.DayOf(noon)),
 	reflect.TypeFor[venue.ScanKey]():  reflect.ValueOf(venue.ScanKey{1}),
@@ -136,7 +138,7 @@ func TestTheOfficeAnswersNobodyWithoutAScope(t *testing.T) {
 				switch {
 				case takes.In(j) == reflect.TypeFor[time.Time]() && len(instants) > 0:
 					v, instants = reflect.ValueOf(instants[0]), instants[1:]
-				case name == "Units" && j == 2:
+				case name == "Units" && j == 2, name == "Ungrouped" && j == 3:
 					v = reflect.ValueOf(venue.UnitID("")) // from the beginning
 				case name == "Incomplete" && j == 2, name == "Batches" && j == 2, name == "Applications" && j == 3:
 					v = reflect.Zero(takes.In(j)) // likewise
@@ -188,7 +190,7 @@ func TestAnOfficialFindsUnitsAndDoorsInScope(t *testing.T) {
 	}{
 		{"the town of a", townA, "a kid", "kid", "东门 西门"},
 		{"the other town", townB, "b", "-", "-"},
-		{"both", county, "a kid b", "kid", "东门 西门"},
+		{"both", county, "a kid b new", "kid", "东门 西门"},
 		{"the sector", schools, "a kid", "kid", "东门 西门"},
 		{"a itself", unitA, "a", "", "东门 西门"},
 		{"a unit that is not there", venue.NewScope(venue.ScopeUnit, nil, nil, "gone"), "", "-", "-"},

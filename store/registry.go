@@ -256,6 +256,17 @@ func (r *Registry) Group(ctx context.Context, id venue.GroupID) (venue.Group, er
 	return row.Value, err
 }
 
+// AddGroup enters a group; venue.ErrExists.
+func (r *Registry) AddGroup(ctx context.Context, g venue.Group) error {
+	return r.groups.Insert(ctx, string(g.ID), g)
+}
+
+// ChangeGroup changes a group; venue.ErrNotFound.
+func (r *Registry) ChangeGroup(ctx context.Context, id venue.GroupID, change func(*venue.Group)) error {
+	_, err := r.groups.Update(ctx, string(id), false, func(g *venue.Group) error { change(g); return nil })
+	return err
+}
+
 // Tenures lists which doors a unit owned, and when, oldest first.
 func (r *Registry) Tenures(ctx context.Context, unit venue.UnitID) ([]venue.Tenure, error) {
 	return values(r.tenures.All(ctx, Query{Index: "unit", Equal: []any{string(unit)}}))

@@ -9,7 +9,8 @@ import (
 // The collections. A document's id is named with each.
 var (
 	Units = Schema{Name: "units", Indexes: []Index{ // UnitID → venue.Unit
-		{Name: "parent", Fields: []string{"parent"}}, {Name: "name", Fields: []string{"name"}}, {Name: "group", Fields: []string{"group"}}, {Name: "division", Fields: []string{"division"}}}}
+		{Name: "parent", Fields: []string{"parent"}}, {Name: "name", Fields: []string{"name"}}, {Name: "group", Fields: []string{"group"}}, {Name: "division", Fields: []string{"division"}},
+		{Name: "duty", Fields: []string{"duty", "group", "division"}}}}
 	Venues = Schema{Name: "venues", Indexes: []Index{ // VenueID → venue.Venue
 		{Name: "unit", Fields: []string{"unit"}}, {Name: "status", Fields: []string{"status", "division"}}, {Name: "name", Fields: []string{"name"}}}}
 	Groups       = Schema{Name: "groups"}                                                                                                                             // GroupID → venue.Group

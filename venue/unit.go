@@ -49,6 +49,7 @@ type Unit struct {
 	Duty       Duty
 	DutyReason string
 	DutyUntil  Day // an exemption's last day; 0 = none set
+	DutyFrom   Day // a reporting unit's first day; 0 = since ever
 
 	// Status is StatusPending while its USCC waits for proof from the register,
 	// and StatusClosed once it is dissolved or merged; "" stands for StatusActive.
@@ -64,9 +65,13 @@ func (u Unit) Pending() bool { return u.Status == StatusPending }
 // Closed tells whether the unit is no more, or another stands for it.
 func (u Unit) Closed() bool { return u.Status == StatusClosed }
 
-// DutyOn is the duty in force on d: an exemption past its last day is over.
+// DutyOn is the duty in force on d. Before its first day a unit is exempt. Past its
+// last day an exemption is over, but for a unit in no group: nobody would ask it.
 func (u Unit) DutyOn(d Day) Duty {
-	if u.Duty == DutyExempt && u.DutyUntil != 0 && d > u.DutyUntil {
+	switch {
+	case u.Duty == DutyReports && d < u.DutyFrom:
+		return DutyExempt
+	case u.Duty == DutyExempt && u.DutyUntil != 0 && d > u.DutyUntil && u.Group != "":
 		return DutyReports
 	}
 	return u.Duty

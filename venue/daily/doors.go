@@ -82,7 +82,10 @@ func (s *Service) reporter(ctx context.Context, id venue.UnitID, t time.Time) (v
 	if reports(unit, day) {
 		return unit, nil
 	}
-	if unit.DutyOn(day) == venue.DutyExempt {
+	switch {
+	case day < unit.DutyFrom:
+		return venue.Unit{}, &Refusal{Why: RefusedNotYet, From: unit.DutyFrom}
+	case unit.DutyOn(day) == venue.DutyExempt:
 		return venue.Unit{}, &Refusal{Why: RefusedExempt}
 	}
 	above := unit

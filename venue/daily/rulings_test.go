@@ -303,6 +303,66 @@ func TestD7AnExemptionPastItsLastDayIsOver(t *testing.T) {
 	w.say(t, venue.EntryReport, "A", 0, clock(today+1, "00:00"))
 }
 
+// TestD7AUnitIsDueFromItsFirstDay: before that nobody asks it, and its doors are the
+// unit's above.
+func TestD7AUnitIsDueFromItsFirstDay(t *testing.T) {
+	w := city()
+	w.unit("N", "A", venue.DutyReports)
+	w.change("N", func(u *venue.Unit) { u.DutyFrom = today + 1 })
+	w.door("n", "N")
+	w.scans("n", 7, clock(today, "09:00"))
+	g := w.stages()
+	ctx := context.Background()
+	named := func(until time.Time) (said string) {
+		from := len(w.messages)
+		drive(t, w, g, until)
+		for _, m := range w.messages[from:] {
+			for _, u := range m.Units {
+				said += string(u.Unit)
+			}
+			if m.Digest != nil {
+				said += strings.Join(m.Digest.MissingNames, "")
+			}
+		}
+		return said
+	}
+	if said := named(clock(today, "15:59:59")); strings.Contains(said, "N") {
+		t.Errorf("on the day before its first it is named: %s", said)
+	}
+	_, err := w.try(venue.EntryReport, "N", 7, clock(today, "15:59"))
+	if r := refusedFor(t, err, RefusedNotYet); r.From != today+1 {
+		t.Errorf("told to begin on %s", r.From)
+	}
+	if r := w.say(t, venue.EntryReport, "A", 7, clock(today, "15:59")); r.Result.High != 7 {
+		t.Errorf("the unit above answers for %d", r.Result.High)
+	}
+	if said := named(clock(today, "23:00")); strings.Contains(said, "单位N") {
+		t.Errorf("the digest misses it: %s", said)
+	}
+
+	// From then on it is like the others.
+	w.scans("n", 5, clock(today, "18:00"))
+	if said := named(clock(today+1, "15:00")); !strings.Contains(said, "N") {
+		t.Errorf("on its first day it is not reminded: %s", said)
+	}
+	if r := w.say(t, venue.EntryReport, "A", 0, clock(today+1, "15:20")); r.Result.High != 0 {
+		t.Errorf("the unit above still answers for %d", r.Result.High)
+	}
+	if r := w.say(t, venue.EntryReport, "N", 5, clock(today+1, "15:20")); r.Result.Verdict != venue.VerdictConsistent || r.Result.High != 5 {
+		t.Errorf("%+v", r.Result)
+	}
+	units, _ := w.UnitsOf(ctx, "g")
+	for day, want := range map[venue.Day]State{today: StateExempt, today + 1: StateReported} {
+		b, err := w.service().Board(ctx, day, units)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row := b.Rows[slices.IndexFunc(b.Rows, func(r Row) bool { return r.Unit == "N" })]; row.State != want {
+			t.Errorf("%s on the board of %s", row.State, day)
+		}
+	}
+}
+
 func TestD8TheDeadlineIsStrict(t *testing.T) {
 	for _, c := range []struct {
 		kind venue.EntryKind

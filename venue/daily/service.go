@@ -64,6 +64,7 @@ type Why string
 const (
 	RefusedCovered     Why = "covered"      // Above reports for the unit
 	RefusedExempt      Why = "exempt"       // nobody expects a number from the unit
+	RefusedNotYet      Why = "not_yet"      // it is to report From a later day
 	RefusedNotShown    Why = "not_shown"    // 确认, but no number was shown yet
 	RefusedNothing     Why = "nothing"      // 撤回, but nothing of one's own is there
 	RefusedTooLate     Why = "too_late"     // 撤回 after Policy.Withdraw
@@ -74,6 +75,7 @@ const (
 type Refusal struct {
 	Why   Why
 	Above string        // covered: the name of the unit that reports for it, if any
+	From  venue.Day     // not yet: its first day
 	Age   time.Duration // too late: how old the number is
 }
 

@@ -29,7 +29,10 @@ const (
 	ActUnmanage   Act = "unmanage"
 	ActSentinel   Act = "sentinel" // 哨点 from then on
 	ActUnsentinel Act = "unsentinel"
-	ActPost       Act = "post" // somebody looked whether the code hangs at the door
+	ActPost       Act = "post"   // somebody looked whether the code hangs at the door
+	ActGroup      Act = "group"  // a unit reports in a chat group
+	ActCover      Act = "cover"  // the one above reports for it
+	ActExempt     Act = "exempt" // nobody expects a number of it
 )
 
 // Who does something, and why. An officer's account, or audit's names for those
@@ -80,6 +83,7 @@ const (
 	RuleDoorCount = "door_count" // more than MaxDoors
 	RuleSentinel  = "sentinel"   // a sentinel becomes no part of an ordinary venue
 	RuleToday     = "today"      // an applicant has sent enough of this door today
+	RuleAbove     = "above"      // no unit above reports
 )
 
 func refuse(rule string) error { return &Refused{rule} }
@@ -361,7 +365,7 @@ func CorrectUnit(was, to venue.Unit) (Change, error) {
 		return Change{}, refuse(RuleClosed)
 	}
 	to.ID, to.Group, to.Into, to.Changes, to.Parent = was.ID, was.Group, was.Into, was.Changes, was.Parent
-	to.Duty, to.DutyReason, to.DutyUntil = was.Duty, was.DutyReason, was.DutyUntil
+	to.Duty, to.DutyReason, to.DutyUntil, to.DutyFrom = was.Duty, was.DutyReason, was.DutyUntil, was.DutyFrom
 	if to.USCC == was.USCC {
 		to.Status = was.Status
 	}
@@ -418,8 +422,8 @@ const UnitEnded = "已注销或合并"
 // ended is a unit that is no more: it is in no group, and nobody waits for its
 // number.
 func ended(u venue.Unit) *venue.Unit {
+	u = exempt(u, UnitEnded, 0)
 	u.Status, u.Group = venue.StatusClosed, ""
-	u.Duty, u.DutyReason, u.DutyUntil = venue.DutyExempt, UnitEnded, 0
 	return &u
 }
 
@@ -428,7 +432,58 @@ func ended(u venue.Unit) *venue.Unit {
 // a new one: nobody would report for it.
 func Orphan(u venue.Unit, above venue.UnitID) venue.Unit {
 	if u.Parent = above; above == "" && u.Duty == venue.DutyCovered {
-		u.Duty, u.DutyReason, u.DutyUntil = venue.DutyExempt, NotInGroup, 0
+		u = exempt(u, NotInGroup, 0)
+		u.Group = ""
 	}
 	return u
+}
+
+func exempt(u venue.Unit, reason string, until venue.Day) venue.Unit {
+	u.Duty, u.DutyReason, u.DutyUntil, u.DutyFrom = venue.DutyExempt, reason, until, 0
+	return u
+}
+
+// JoinGroup has a unit report in a group. Where it did not report, it begins with
+// the day after today: nobody is called missing in a window of which they heard
+// halfway. Where it did, in another group, it goes on.
+func JoinGroup(u venue.Unit, group venue.GroupID, today venue.Day) (Change, error) {
+	switch {
+	case u.Closed():
+		return Change{}, refuse(RuleClosed)
+	case u.Pending():
+		return Change{}, refuse(RuleProof)
+	case u.Duty == venue.DutyReports && u.Group == group:
+		return Change{}, refuse(RuleAlready)
+	case u.DutyOn(today) != venue.DutyReports:
+		u.DutyFrom = today + 1
+	case u.Duty == venue.DutyExempt: // which is over
+		u.DutyFrom = u.DutyUntil + 1
+	}
+	u.Group, u.Duty, u.DutyReason, u.DutyUntil = group, venue.DutyReports, "", 0
+	return Change{Act: ActGroup, Unit: &u}, nil
+}
+
+// Cover has above, the nearest unit above u that is not covered itself, report for
+// u too, at once. It must report, or begin to on the next day.
+func Cover(u, above venue.Unit, today venue.Day) (Change, error) {
+	switch {
+	case u.Closed():
+		return Change{}, refuse(RuleClosed)
+	case u.Duty == venue.DutyCovered:
+		return Change{}, refuse(RuleAlready)
+	case above.DutyOn(today+1) != venue.DutyReports:
+		return Change{}, refuse(RuleAbove)
+	}
+	u.Duty, u.DutyReason, u.DutyUntil, u.DutyFrom = venue.DutyCovered, "", 0, 0
+	return Change{Act: ActCover, Unit: &u}, nil
+}
+
+// Exempt has nobody expect a number of a unit, at once and up to and including a
+// day. It stays in its group, where it is due again on the day after.
+func Exempt(u venue.Unit, reason string, until venue.Day) (Change, error) {
+	if u.Closed() {
+		return Change{}, refuse(RuleClosed)
+	}
+	u = exempt(u, reason, until)
+	return Change{Act: ActExempt, Unit: &u}, nil
 }

@@ -66,3 +66,112 @@ func TestWhatIsClosedStaysAsItIs(t *testing.T) {
 		t.Errorf("%+v of %+v, %v", c.Venue.Managers, p.Venue.Managers, err)
 	}
 }
+
+const aDay venue.Day = 19_000
+
+func TestAUnitIsDueFromTheDayAfterItJoinedAGroup(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		was  venue.Unit
+		from venue.Day // the first day on which it is due; 0: it always was
+		rule string
+	}{
+		{"a new one", venue.Unit{Duty: venue.DutyExempt, DutyReason: NotInGroup}, aDay + 1, ""},
+		{"a covered one", venue.Unit{Duty: venue.DutyCovered, Group: "g"}, aDay + 1, ""},
+		{"one whose exemption ends today", venue.Unit{Duty: venue.DutyExempt, DutyUntil: aDay, Group: "g"}, aDay + 1, ""},
+		{"one whose exemption is over", venue.Unit{Duty: venue.DutyExempt, DutyUntil: aDay - 2, Group: "old"}, aDay - 1, ""},
+		{"one whose exemption is over, in no group", venue.Unit{Duty: venue.DutyExempt, DutyUntil: aDay - 2}, aDay + 1, ""},
+		{"one that reports elsewhere", venue.Unit{Duty: venue.DutyReports, Group: "old"}, 0, ""},
+		{"one that is to report elsewhere from tomorrow", venue.Unit{Duty: venue.DutyReports, Group: "old", DutyFrom: aDay + 1}, aDay + 1, ""},
+		{"one that reports there", venue.Unit{Duty: venue.DutyReports, Group: "g"}, 0, RuleAlready},
+		{"a pending one", venue.Unit{Duty: venue.DutyExempt, Status: venue.StatusPending}, 0, RuleProof},
+		{"a closed one", venue.Unit{Duty: venue.DutyExempt, Status: venue.StatusClosed}, 0, RuleClosed},
+	} {
+		change, err := JoinGroup(c.was, "g", aDay)
+		if ruleOf(err) != c.rule {
+			t.Errorf("%s: %v, want the rule %q", c.name, err, c.rule)
+		}
+		if err != nil {
+			continue
+		}
+		u := *change.Unit
+		if u.Group != "g" || u.Duty != venue.DutyReports || u.DutyReason != "" || u.DutyUntil != 0 || u.DutyFrom != c.from {
+			t.Errorf("%s: %+v", c.name, u)
+		}
+		if today, tomorrow := u.DutyOn(aDay), u.DutyOn(aDay+1); (today == venue.DutyReports) != (c.from <= aDay) || tomorrow != venue.DutyReports {
+			t.Errorf("%s: %s today, %s tomorrow", c.name, today, tomorrow)
+		}
+	}
+}
+
+func TestOnlyWhoReportsCovers(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		above venue.Unit
+		rule  string
+	}{
+		{"one that reports", venue.Unit{Duty: venue.DutyReports}, ""},
+		{"one that begins tomorrow", venue.Unit{Duty: venue.DutyReports, DutyFrom: aDay + 1}, ""},
+		{"one whose exemption is over", venue.Unit{Duty: venue.DutyExempt, DutyUntil: aDay - 1, Group: "g"}, ""},
+		{"an exempt one", venue.Unit{Duty: venue.DutyExempt}, RuleAbove},
+		{"none", venue.Unit{}, RuleAbove},
+	} {
+		change, err := Cover(venue.Unit{Duty: venue.DutyExempt, DutyReason: NotInGroup, DutyUntil: aDay}, c.above, aDay)
+		if ruleOf(err) != c.rule {
+			t.Errorf("%s: %v, want the rule %q", c.name, err, c.rule)
+		}
+		if err == nil && (change.Unit.DutyOn(aDay) != venue.DutyCovered || change.Unit.DutyReason != "" || change.Unit.DutyUntil != 0) {
+			t.Errorf("%s: %+v", c.name, change.Unit)
+		}
+	}
+	reports := venue.Unit{Duty: venue.DutyReports}
+	if _, err := Cover(venue.Unit{Duty: venue.DutyCovered}, reports, aDay); ruleOf(err) != RuleAlready {
+		t.Error(err)
+	}
+	if _, err := Cover(venue.Unit{Status: venue.StatusClosed}, reports, aDay); ruleOf(err) != RuleClosed {
+		t.Error(err)
+	}
+}
+
+func TestAnExemptionEndsInTheGroupInWhichItBegan(t *testing.T) {
+	change, err := Exempt(venue.Unit{Duty: venue.DutyReports, Group: "g", DutyFrom: aDay + 1}, "停业装修", aDay+3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d, want := range map[venue.Day]venue.Duty{aDay: venue.DutyExempt, aDay + 3: venue.DutyExempt, aDay + 4: venue.DutyReports} {
+		if got := change.Unit.DutyOn(d); got != want {
+			t.Errorf("day %d: %s, want %s", d-aDay, got, want)
+		}
+	}
+	if change, err = Exempt(venue.Unit{Duty: venue.DutyExempt, DutyReason: NotInGroup}, "停业装修", aDay); err != nil || change.Unit.DutyOn(aDay+1) != venue.DutyExempt {
+		t.Errorf("a unit in no group is due after its exemption: %+v, %v", change.Unit, err)
+	}
+	if _, err := Exempt(venue.Unit{Status: venue.StatusClosed}, "停业装修", aDay); ruleOf(err) != RuleClosed {
+		t.Error(err)
+	}
+}
+
+// TestWhatIsMendedKeepsItsDuty, and what ends has none.
+func TestWhatIsMendedKeepsItsDuty(t *testing.T) {
+	was := venue.Unit{ID: "u", Duty: venue.DutyReports, Group: "g", DutyFrom: aDay}
+	change, err := CorrectUnit(was, venue.Unit{Name: "新名", Duty: venue.DutyExempt, DutyReason: NotInGroup})
+	if u := change.Unit; err != nil || u.Duty != was.Duty || u.Group != "g" || u.DutyFrom != aDay || u.DutyReason != "" {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if change, err = CloseUnit(was); err != nil || change.Unit.Group != "" || change.Unit.DutyOn(aDay+9) != venue.DutyExempt {
+		t.Errorf("%+v, %v", change.Unit, err)
+	}
+	if u := Orphan(venue.Unit{Duty: venue.DutyCovered, Group: "g"}, ""); u.Group != "" || u.DutyReason != NotInGroup {
+		t.Errorf("%+v is in no list", u)
+	}
+}
+
+// ruleOf is the rule that refused, "" if none did.
+func ruleOf(err error) string {
+	var refused *Refused
+	errors.As(err, &refused)
+	if refused == nil {
+		return ""
+	}
+	return refused.Rule
+}

@@ -444,6 +444,48 @@ func (s *Service) CloseUnit(ctx context.Context, id venue.UnitID, by Who) (Chang
 	return s.Book.ChangeUnit(ctx, id, by, CloseUnit)
 }
 
+// JoinGroup has a unit report in a group, which is there.
+func (s *Service) JoinGroup(ctx context.Context, id venue.UnitID, group venue.GroupID, by Who) (Change, error) {
+	return s.Book.ChangeUnit(ctx, id, by, func(u venue.Unit) (Change, error) { return JoinGroup(u, group, s.today()) })
+}
+
+// Cover has the nearest unit above that reports do it for a unit too.
+func (s *Service) Cover(ctx context.Context, id venue.UnitID, by Who) (Change, error) {
+	return s.Book.ChangeUnit(ctx, id, by, func(u venue.Unit) (Change, error) {
+		above, err := s.above(ctx, u)
+		if err != nil {
+			return Change{}, err
+		}
+		return Cover(u, above, s.today())
+	})
+}
+
+// above is the nearest unit above that is not covered; zero if there is none.
+func (s *Service) above(ctx context.Context, u venue.Unit) (venue.Unit, error) {
+	for seen := map[venue.UnitID]bool{}; u.Parent != "" && !seen[u.ID]; {
+		seen[u.ID] = true
+		var err error
+		if u, err = s.Book.Unit(ctx, u.Parent); err != nil || u.Duty != venue.DutyCovered && !seen[u.ID] {
+			return u, err
+		}
+	}
+	return venue.Unit{}, nil
+}
+
+// Exempt has nobody expect a number of a unit until a day is over: by.Reason says
+// why. The day is neither past nor more than a year ahead; *venue.Invalid.
+func (s *Service) Exempt(ctx context.Context, id venue.UnitID, until venue.Day, by Who) (Change, error) {
+	if today := s.today(); until < today || until > today+mostExempt {
+		return Change{}, &venue.Invalid{Field: "until", Reason: ReasonRange}
+	}
+	return s.Book.ChangeUnit(ctx, id, by, func(u venue.Unit) (Change, error) { return Exempt(u, by.Reason, until) })
+}
+
+// mostExempt is for how many days a unit is exempt: then somebody looks again.
+const mostExempt = 366
+
+func (s *Service) today() venue.Day { return venue.DayOf(s.Clock.Now()) }
+
 // Merge has one venue stand for another. Both are seen as they are when it is
 // written down.
 func (s *Service) Merge(ctx context.Context, from, into venue.VenueID, by Who) (Change, error) {
