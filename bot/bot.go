@@ -39,6 +39,8 @@ type Reports interface {
 // always asked for under venue.ChannelWeComApp.
 type Directory interface {
 	Binding(ctx context.Context, account venue.ChatAccount) (venue.Binding, error)
+	// Group is a group that units report in; venue.ErrNotFound for any other.
+	Group(ctx context.Context, id venue.GroupID) (venue.Group, error)
 }
 
 // Binder uses up a one-time code. A code that is wrong, used or expired is

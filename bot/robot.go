@@ -61,7 +61,7 @@ func (robot) message(plain []byte) (incoming, bool) {
 	default:
 		in.Kind = kindOther
 	}
-	lost := inner.ChatType == "group" && inner.ChatID == ""
+	lost := inner.ChatType == "group" && !isID(inner.ChatID)
 	return in, !lost && isID(inner.MsgID) && isID(inner.From.UserID)
 }
 

@@ -14,9 +14,22 @@ func (h *Handler) stranger(ctx context.Context, m Message) (string, error) {
 	case daily.IntentBind:
 		return h.bind(ctx, m, c.Arg)
 	case daily.IntentHelp:
-		return textHello(h.Policy), nil
+		return h.inGroup(ctx, m, textHello(h.Policy))
 	}
 	return textUnbound, nil
+}
+
+// inGroup answers with a text; in a group that is not registered, with what
+// headquarters need for that.
+func (h *Handler) inGroup(ctx context.Context, m Message, text string) (string, error) {
+	if m.Group == "" {
+		return text, nil
+	}
+	_, err := h.Directory.Group(ctx, m.Group)
+	if errors.Is(err, venue.ErrNotFound) {
+		return textGroupUnknown(m.Group, h.Contact), nil
+	}
+	return text, err
 }
 
 // obey does what a command of somebody bound to unit asks for.
@@ -56,7 +69,7 @@ func (h *Handler) command(ctx context.Context, m Message, unit venue.UnitID, c d
 	case daily.IntentBind:
 		return h.bind(ctx, m, c.Arg)
 	case daily.IntentHelp:
-		return textHelp(h.Policy), nil
+		return h.inGroup(ctx, m, textHelp(h.Policy))
 	case daily.IntentUrge:
 		return textUrge(h.Contact), nil
 	case daily.IntentAppeal:
@@ -111,9 +124,9 @@ func (h *Handler) missing(ctx context.Context, m Message) (string, error) {
 		return textMissingNoGroup, nil
 	}
 	units, err := h.Roll.Missing(ctx, m.Group)
-	if errors.Is(err, venue.ErrNotFound) {
-		return textGroupUnknown(h.Contact), nil
+	if err != nil {
+		return "", err
 	}
 	day, _ := h.Policy.WindowOf(m.At)
-	return textMissing(day, units), err
+	return h.inGroup(ctx, m, textMissing(day, units))
 }

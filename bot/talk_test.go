@@ -285,10 +285,28 @@ func TestTheMissingAreNamedInTheirGroup(t *testing.T) {
 	if got := w.say(sim.AppPath, "wanglei", "未报"); got != textMissingNoGroup {
 		t.Error(got)
 	}
-	m := w.message("wanglei", "未报")
-	m.Chat = "wrUnknown"
-	if got := w.answerOf(w.build(sim.RobotPath, m)); !strings.Contains(got, "没有登记为工作群") {
-		t.Error(got)
+}
+
+// TestAGroupThatIsNotRegisteredIsToldItsNumber, which headquarters register it by.
+func TestAGroupThatIsNotRegisteredIsToldItsNumber(t *testing.T) {
+	w := newWorld(t)
+	const chat = "wrUnknown"
+	for _, from := range []string{"wanglei", "nobody"} {
+		for _, text := range []string{"未报", "帮助"} {
+			m := w.message(from, text)
+			m.Chat = chat
+			got := w.answerOf(w.build(sim.RobotPath, m))
+			if strings.HasSuffix(got, "\n"+chat) == (from == "nobody" && text == "未报") { // they hear how to be bound
+				t.Errorf("%s, %s: %s", from, text, got)
+			}
+			if got := w.say(sim.RobotPath, from, text); strings.Contains(got, string(group)) {
+				t.Errorf("%s, %s, in a group that is registered: %s", from, text, got)
+			}
+		}
+	}
+	m := w.message("wanglei", "上报 5")
+	if m.Chat = chat; !strings.Contains(w.answerOf(w.build(sim.RobotPath, m)), "5 次") {
+		t.Error("a number counts wherever it is given")
 	}
 }
 

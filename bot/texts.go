@@ -142,6 +142,8 @@ func textRefusal(r *daily.Refusal, p daily.Policy) string {
 		return fmt.Sprintf("贵单位的次数由“%s”统一上报，不需要单独上报。", r.Above)
 	case daily.RefusedExempt:
 		return "贵单位目前免报，不需要上报。"
+	case daily.RefusedNotYet:
+		return fmt.Sprintf("贵单位自%s起每日上报，在此之前不需要上报。", date(r.From))
 	case daily.RefusedNotShown:
 		return "平台还没有向贵单位出示统计数，没有可以确认的数。请直接回复次数，例如：上报 326"
 	case daily.RefusedNothing:
@@ -271,8 +273,9 @@ func textMissing(day venue.Day, units []venue.UnitMention) string {
 	return b.String() + "。"
 }
 
-func textGroupUnknown(contact string) string {
-	return "本群还没有登记为工作群，" + turnTo(contact)
+// textGroupUnknown has the number on a line of its own, to be copied.
+func textGroupUnknown(group venue.GroupID, contact string) string {
+	return "本群还没有登记为上报群。登记时需要下面的群编号，" + turnTo(contact) + "\n" + string(group)
 }
 
 func textUnitGone(contact string) string {

@@ -318,7 +318,7 @@ func (d *fakeDesk) Missing(ctx context.Context, g venue.GroupID) ([]venue.UnitMe
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if g != group {
-		return nil, venue.ErrNotFound
+		return nil, nil
 	}
 	return d.missing, d.enter(ctx)
 }
@@ -328,6 +328,13 @@ func (d *fakeDesk) Get(_ context.Context, unit venue.UnitID, day venue.Day) (ven
 	defer d.mu.Unlock()
 	r, ok := d.reports[unit]
 	return r, ok && r.Day == day, d.fail
+}
+
+func (p fakePeople) Group(_ context.Context, id venue.GroupID) (venue.Group, error) {
+	if id != group {
+		return venue.Group{}, venue.ErrNotFound
+	}
+	return venue.Group{ID: group}, nil
 }
 
 // fakePeople are bindings by account key; the one good code is GOOD-1.
