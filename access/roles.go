@@ -64,6 +64,8 @@ const (
 	RegisterEnter  Permission = "register.enter"  // and of units and old codes, of what is in scope
 	RegisterImport Permission = "register.import" // and of who must have a code, and who belongs to a unit
 	CoverageRead   Permission = "coverage.read"
+	GroupsWrite    Permission = "groups.write" // the office directors' groups
+	DutiesWrite    Permission = "duties.write" // see the groups, and say which unit reports in which, or need not
 	ScansAssist    Permission = "scans.assist" // record for somebody without a phone
 
 	BoardRead      Permission = "board.read"
@@ -104,7 +106,7 @@ var offices = map[Role]office{
 
 	// Territory 属地: reviews applications, chases reports, proposes notices.
 	RoleTownship: {view: venue.ScopeTerritory, may: []Permission{
-		UnitsRead, DoorsRead, VenuesWrite, CodesReview, RegisterSend, RegisterEnter, CoverageRead, BoardRead, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
+		UnitsRead, DoorsRead, VenuesWrite, CodesReview, RegisterSend, RegisterEnter, DutiesWrite, CoverageRead, BoardRead, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
 
 	// The same for a sector; the chat groups are the territory's.
 	RoleRegulator: {view: venue.ScopeSector, may: []Permission{
@@ -112,7 +114,7 @@ var offices = map[Role]office{
 
 	// Headquarters' desk: checks everything, decides nothing that punishes.
 	RoleChecker: {view: venue.ScopeTerritory, may: []Permission{
-		UnitsRead, DoorsRead, VenuesWrite, CodesReview, RegisterSend, RegisterEnter, RegisterImport, CoverageRead, BoardRead, ReportsApprove, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
+		UnitsRead, DoorsRead, VenuesWrite, CodesReview, RegisterSend, RegisterEnter, RegisterImport, GroupsWrite, DutiesWrite, CoverageRead, BoardRead, ReportsApprove, ReportsPaste, LedgerRead, NoticesRead, NoticesDraft}},
 
 	// The named official: signs what others drafted, and ends the emergency.
 	RoleSigner: {view: venue.ScopeTerritory, sensitive: true, may: []Permission{

@@ -368,7 +368,7 @@ func TestSeveralAreApprovedEachAsIfAlone(t *testing.T) {
 	for _, refused := range []struct {
 		ids  []string
 		want int
-	}{{nil, 422}, {slices.Repeat([]string{good}, mostApproved+1), 422}, {[]string{good, away}, 404}, {[]string{good, "nosuchapplication"}, 404}} {
+	}{{nil, 422}, {slices.Repeat([]string{good}, mostNamed+1), 422}, {[]string{good, away}, 404}, {[]string{good, "nosuchapplication"}, 404}} {
 		body, _ := json.Marshal(map[string]any{"ids": refused.ids})
 		if got := d.call("POST", "/console/applications/approve", town, string(body)); got.status != refused.want {
 			t.Errorf("%d of them: %d, want %d", len(refused.ids), got.status, refused.want)

@@ -2,19 +2,33 @@ package console
 
 import (
 	"context"
+	"errors"
 
 	"github.com/gofiber/fiber/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/venuecode/venuecode/internal/web"
+	"github.com/venuecode/venuecode/vault/audit"
 	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/registry"
 )
 
+// Of several in one request, each of which is as if alone.
 const (
-	mostApproved = 500 // applications in a request
-	approving    = 8   // at once
+	mostNamed = 500
+	atOnce    = 8
 )
+
+// notTooMany refuses none, too.
+func notTooMany[ID ~string](ids []ID) error {
+	switch n := len(ids); {
+	case n == 0:
+		return &venue.Invalid{Field: "ids", Reason: "missing"}
+	case n > mostNamed:
+		return &venue.Invalid{Field: "ids", Reason: "range"}
+	}
+	return nil
+}
 
 // approved is what became of one of several applications.
 type approved struct {
@@ -44,11 +58,8 @@ func (h *Handler) approveApplications(c *call) (answer, error) {
 	if err := c.read(&q); err != nil {
 		return answer{}, err
 	}
-	switch n := len(q.IDs); {
-	case n == 0:
-		return answer{}, &venue.Invalid{Field: "ids", Reason: "missing"}
-	case n > mostApproved:
-		return answer{}, &venue.Invalid{Field: "ids", Reason: "range"}
+	if err := notTooMany(q.IDs); err != nil {
+		return answer{}, err
 	}
 	list := make([]registry.Application, len(q.IDs))
 	for i, id := range q.IDs {
@@ -59,14 +70,14 @@ func (h *Handler) approveApplications(c *call) (answer, error) {
 	}
 	out := approvals{Applications: make([]approved, len(list))}
 	var g errgroup.Group
-	g.SetLimit(approving)
+	g.SetLimit(atOnce)
 	for i, a := range list {
 		g.Go(func() error {
 			after, err := h.approveOne(c, a)
 			if err == nil {
 				a = after
 			}
-			out.Applications[i] = approved{h.applicationRow(a), h.refusal(c.ctx, a, err)}
+			out.Applications[i] = approved{h.applicationRow(a), h.refusal(c.ctx, audit.Object{Kind: "application", ID: a.AuditID()}, err)}
 			return nil
 		})
 	}
@@ -87,15 +98,20 @@ func (h *Handler) approveOne(c *call, a registry.Application) (registry.Applicat
 	return h.Applying.Approve(c.ctx, a.ID, registry.Who{Account: c.by.User()}, false)
 }
 
-// refusal is what an officer reads of why an application was not approved, "" if
-// it was. A fault of ours is logged: the answer is fine otherwise.
-func (h *Handler) refusal(ctx context.Context, a registry.Application, err error) string {
+// refusal is what an officer reads of why something was not done to one of several,
+// "" if it was. A fault of ours is logged: the answer is fine otherwise.
+func (h *Handler) refusal(ctx context.Context, of audit.Object, err error) string {
 	if err == nil {
 		return ""
 	}
-	status, sentence := web.Sentence(plain(err))
+	err = plain(err)
+	status, sentence := web.Sentence(err)
+	var invalid *venue.Invalid
+	if errors.As(err, &invalid) {
+		sentence = invalidSentence(invalid)
+	}
 	if status >= fiber.StatusInternalServerError {
-		h.Log.ErrorContext(ctx, "application not approved", "application", a.AuditID(), "error", err)
+		h.Log.ErrorContext(ctx, "one of several not done", of.Kind, of.ID, "error", err)
 	}
 	return sentence
 }

@@ -86,9 +86,12 @@ type Handler struct {
 	ChatCodes  ChatCodes
 	OldCodes   OldCodes
 	Postings   registry.Postings
-	Paper      poster.Paper
-	Uploads    *intake.Uploads
-	Log        *slog.Logger // of what an answer can not tell any more
+	Groups     Groups
+	// SealWebhook seals the key by which words get into a group.
+	SealWebhook func(key string) ([]byte, error)
+	Paper       poster.Paper
+	Uploads     *intake.Uploads
+	Log         *slog.Logger // of what an answer can not tell any more
 	// Insecure lets the cookie travel without TLS: for tests and demos on the
 	// loopback address.
 	Insecure bool
@@ -208,6 +211,13 @@ var table = []route{
 	{fiber.MethodPost, "/console/venues/:id/managers/remove", access.VenuesWrite, (*Handler).removeManager},
 	{fiber.MethodPost, "/console/units/:id/bind-code", access.VenuesWrite, (*Handler).reporterCode},
 	{fiber.MethodPost, "/console/units/:id/close", access.CodesReview, (*Handler).closeUnit},
+	{fiber.MethodGet, "/console/groups", access.DutiesWrite, (*Handler).groups},
+	{fiber.MethodPost, "/console/groups", access.GroupsWrite, (*Handler).addGroup},
+	{fiber.MethodGet, "/console/groups/:id", access.DutiesWrite, (*Handler).group},
+	{fiber.MethodPost, "/console/groups/:id", access.GroupsWrite, (*Handler).changeGroup},
+	{fiber.MethodGet, "/console/ungrouped", access.DutiesWrite, (*Handler).ungrouped},
+	{fiber.MethodPost, "/console/duties", access.DutiesWrite, (*Handler).setDuties},
+	{fiber.MethodPost, "/console/units/:id/duty", access.DutiesWrite, (*Handler).setDuty},
 	{fiber.MethodGet, "/console/find", access.UnitsRead, (*Handler).find},
 	{fiber.MethodGet, "/console/blanks", access.CodesReview, (*Handler).blanks},
 	{fiber.MethodPost, "/console/blanks", access.CodesReview, (*Handler).printBlanks},

@@ -182,6 +182,7 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	d.h = &Handler{Log: log, Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Disposal: d.disposal(signer), Machine: d.machine,
 		Office: register.Show(store.NewOffice(engine, doors)), Clock: d.civil,
+		Groups: doors, SealWebhook: func(key string) ([]byte, error) { return v.Seal("webhook", []byte(key)) },
 		OldCodes: doors, ChatCodes: codes, Postings: register, Paper: poster.Paper{Host: "code.example.org", Operator: "指挥部", Contact: "0398-6660000", KeptDays: 30},
 		Applying: &registry.Service{Applications: register, Book: register, Blanks: register, Random: rand.Reader, Clock: d.civil,
 			Resolve: func(ctx context.Context, code venue.Code) (venue.VenueID, error) {

@@ -136,6 +136,14 @@ var samples = []sample{
 	{"POST /console/venues/:id/managers/remove", "/console/venues/VENUE/managers/remove", `{}`, 404, false},
 	{"POST /console/units/:id/bind-code", "/console/units/UNIT/bind-code", `{}`, 200, false},
 	{"POST /console/units/:id/close", "/console/units/UNIT/close", `{}`, 422, false},
+	{"GET /console/groups", "", "", 200, false},
+	{"POST /console/groups", "", `{}`, 422, false},
+	{"GET /console/groups/:id", "/console/groups/GROUP", "", 200, lists},
+	{"POST /console/groups/:id", "/console/groups/GROUP", `{}`, 422, false},
+	{"GET /console/ungrouped", "", "", 200, false},
+	{"GET /console/ungrouped", "/console/ungrouped?after=UNIT", "", 200, false},
+	{"POST /console/duties", "", `{"ids":["UNIT"],"duty":"reports","group":"group-all"}`, 200, false},
+	{"POST /console/units/:id/duty", "/console/units/UNIT/duty", `{}`, 422, false},
 	{"GET /console/find", "/console/find?q=%E7%94%B2", "", 200, false},
 	{"GET /console/blanks", "", "", 200, false},
 	{"POST /console/blanks", "", `{}`, 422, false},
@@ -194,6 +202,10 @@ var objects = map[string]struct{ there, absent []string }{
 	"POSTING": {
 		[]string{"posting-unit-a", "posting-kid-a", "posting-unit-b", "posting-kid-b"},
 		[]string{"nosuchposting", "%00", strings.Repeat("p", 300)},
+	},
+	"GROUP": {
+		[]string{"group-a", "group-b"},
+		[]string{"nosuchgroup", "%00", strings.Repeat("g", 300)},
 	},
 	"BATCH": {
 		[]string{"batch-unit-a", "batch-unit-b"},

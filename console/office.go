@@ -140,12 +140,12 @@ type unitRow struct {
 	Division     venue.Division `json:"division"`
 	DivisionName string         `json:"division_name,omitempty"` // in full, if it is listed
 	Sectors      []string       `json:"sectors"`
-	Duty         venue.Duty     `json:"duty"`
+	Duty         venue.Duty     `json:"duty"`             // today
 	Status       venue.Status   `json:"status,omitempty"` // pending: its register entry must be seen; closed; else nothing
 }
 
 func (h *Handler) rowOf(u venue.Unit) unitRow {
-	row := unitRow{named{u.ID, u.Name}, u.Division, h.Divisions.FullName(u.Division), append([]string{}, u.Sectors...), u.Duty, ""}
+	row := unitRow{named{u.ID, u.Name}, u.Division, h.Divisions.FullName(u.Division), append([]string{}, u.Sectors...), u.DutyOn(h.today()), ""}
 	if u.Pending() || u.Closed() {
 		row.Status = u.Status
 	}
@@ -178,9 +178,12 @@ type unitPage struct {
 	USCC       venue.USCC `json:"uscc,omitempty"`
 	Headcount  int        `json:"headcount"`
 	DutyReason string     `json:"duty_reason,omitempty"`
-	DutyUntil  venue.Day  `json:"duty_until,omitzero"`
-	Parent     *named     `json:"parent,omitempty"` // if it is in scope
-	Below      []named    `json:"below"`            // those in scope
+	DutyUntil  venue.Day  `json:"duty_until,omitzero"` // the last day of an exemption
+	DutyFrom   venue.Day  `json:"duty_from,omitzero"`  // it reports from then on, and not yet
+	Group      *groupRef  `json:"group,omitempty"`     // if its name may be known
+	Parent     *named     `json:"parent,omitempty"`    // if it is in scope
+	Below      []named    `json:"below"`               // those in scope
+	Form       *duties    `json:"-"`                   // nil: the asker decides nothing about it
 }
 
 func (h *Handler) unit(c *call) (answer, error) {
@@ -189,7 +192,10 @@ func (h *Handler) unit(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	out := unitPage{unitRow: h.rowOf(u), ShortName: u.ShortName, USCC: u.USCC, Headcount: u.Headcount, DutyReason: u.DutyReason, DutyUntil: u.DutyUntil}
+	out := unitPage{unitRow: h.rowOf(u), ShortName: u.ShortName, USCC: u.USCC, Headcount: u.Headcount}
+	if err := h.reporting(c, u, &out); err != nil {
+		return answer{}, err
+	}
 	above, err := h.Office.Unit(c.ctx, scope, u.Parent)
 	if err == nil {
 		out.Parent = &named{above.ID, above.Name}

@@ -34,6 +34,7 @@ var (
 	errNoBlanks    = &web.Error{Status: fiber.StatusConflict, Code: "no_blanks", Message: "这一批空白码已全部启用"}
 	errChoose      = &web.Error{Status: fiber.StatusConflict, Code: "ambiguous", Message: "可能是以下单位或场所，请选择"}
 	errPrinting    = &web.Error{Status: fiber.StatusTooManyRequests, Code: "printing_busy", Message: "正在为其他人制作多张码牌，请过几分钟再试；单张码牌可以照常打印"}
+	errGroupThere  = &web.Error{Status: fiber.StatusConflict, Code: "group_exists", Message: "这个群编号已经登记"}
 	errFilesWait   = &web.Error{Status: fiber.StatusConflict, Code: "files_wait", Message: fmt.Sprintf("您已有 %d 个文件等待核对或导入，请先导入或放弃", intake.MaxWaiting)}
 	errFileDecided = &web.Error{Status: fiber.StatusConflict, Code: "file_decided", Message: "这个文件没有可导入的内容，或者已经导入、放弃、过期，请重新上传"}
 )
@@ -65,6 +66,7 @@ var refusals = map[string]error{
 	registry.RuleAlready:   &web.Error{Status: fiber.StatusConflict, Code: "register_already", Message: "已经是这个状态，无须再办理"},
 	registry.RuleDecided:   &web.Error{Status: fiber.StatusConflict, Code: "register_decided", Message: "该申请已经提交或办结，不能再改"},
 	registry.RuleUsed:      &web.Error{Status: fiber.StatusConflict, Code: "register_used", Message: "这个空白码已用于其他出入口"},
+	registry.RuleAbove:     &web.Error{Status: fiber.StatusConflict, Code: "register_above", Message: "上级没有自行上报的单位，或者没有登记上级单位"},
 	registry.RuleDoorCount: &web.Error{Status: fiber.StatusConflict, Code: "register_door_count", Message: "一个场所最多 200 个出入口"},
 	registry.RuleSentinel:  &web.Error{Status: fiber.StatusConflict, Code: "register_sentinel", Message: "这个场所是哨点；请先把保留的场所设为哨点，再合并"},
 }
@@ -84,7 +86,7 @@ var permissionNames = map[access.Permission]string{
 	access.KeysRotate: "轮换密钥", access.KeysEscrow: "托管密钥", access.EscrowApprove: "审批密钥托管",
 	access.RequestsDecide: "办理待批事项", access.DisposalRead: "查看数据销毁", access.SystemRead: "查看运行状态", access.SystemOperate: "运行维护",
 	access.UnitsRead: "查看单位", access.UnitsWrite: "维护本单位", access.VenuesWrite: "维护场所和出入口", access.DoorsRead: "查看场所码", access.CodesReview: "审核场所码申请",
-	access.RegisterSend: "用表格申领或导入场所", access.RegisterEnter: "导入单位、场所和原码", access.RegisterImport: "导入名录和名册", access.CoverageRead: "查看应设尽设", access.ScansAssist: "代为登记",
+	access.RegisterSend: "用表格申领或导入场所", access.RegisterEnter: "导入单位、场所和原码", access.RegisterImport: "导入名录和名册", access.CoverageRead: "查看应设尽设", access.GroupsWrite: "维护上报群", access.DutiesWrite: "编入上报群", access.ScansAssist: "代为登记",
 	access.BoardRead: "查看报送看板", access.ReportsApprove: "审批更正", access.ReportsPaste: "补录群消息", access.LedgerRead: "查看台账",
 	access.NoticesRead: "查看通报", access.NoticesDraft: "起草通报", access.NoticesSign: "签发通报",
 	access.CasesOpen: "提出流调", access.CasesRead: "查看流调申请", access.CasesApprove: "审批流调",
@@ -122,7 +124,8 @@ var names = map[string]map[string]string{
 	"from":        {"console": "管理后台", "miniapp": "小程序", "form": "网页", "import": "导入"},
 	"act": {"enter": "登记", "correct": "更正", "complete": "补全", "add_door": "增加出入口", "activate": "启用空白码", "rename_door": "出入口更名", "suspend": "停用",
 		"resume": "恢复", "close": "注销", "transfer": "转移", "merge": "合并", "prove": "核对证件", "manager": "绑定负责人", "unmanage": "解除负责人", "post": "确认张贴",
-		"sentinel": "设为哨点", "unsentinel": "取消哨点"},
+		"sentinel": "设为哨点", "unsentinel": "取消哨点",
+		"group": "编入上报群", "cover": "由上级统报", "exempt": "免报"},
 	"sheet": {"units": "单位", "venues": "场所和出入口", "subjects": "应设主体名录", "legacy": "原系统的码", "roster": "名册"},
 	"upload": {"looking": "正在核对", "ready": "已核对，待导入", "running": "正在导入", "done": "已导入", "discarded": "已放弃", "refused": "不能导入",
 		"failed": "没有完成", "expired": "已过期"},
@@ -238,6 +241,13 @@ var words = map[string]string{
 	"venue.stop": "停用、恢复、注销", "venue.stop.of": "对象", "venue.stop.hint": "停用：扫码提示无效，可以恢复。注销：码永久失效，不能恢复。", "transfer.hint": "场所和全部码归新单位，以前的扫码仍算原单位。", "merge.hint": "本场所由另一处代替，两处的码都还能扫。不能撤销。", "merge.unit.hint": "本单位由另一单位代替，场所和码归另一单位。不能撤销。",
 	"none.units": "没有单位。", "none.applications": "没有这样的申领。", "none.incomplete": "没有待补全的场所。", "none.blanks": "还没有印制过。", "none.imports": "还没有导入过。", "none.doors": "没有场所码。", "none.contacts": "没有登记联系人。",
 	"none.history": "没有办理记录。", "none.missing": "没有缺码的。", "none.deadline": "没有，全部按期完成。", "none.silent": "没有静默的场所码。", "none.proposals": "没有待认领的主体。", "none.managers": "还没有人绑定，扫出红码时场所里没有人收到告警。",
+	"groups": "上报群", "group": "上报群", "group.id": "群编号", "group.count": "单位数", "group.add": "登记上报群", "group.change": "修改", "group.suggested": "建议编入", "groups.back": "返回上报群", "none.groups": "还没有登记上报群。",
+	"groups.hint": "办公室主任群：单位在群里上报每日扫码次数，提醒和日报发到群里。单位数是其中本辖区的。", "group.id.hint": "在群里添加机器人，发送“@机器人 帮助”，机器人回复群编号。群编号登记后不能改；换了群的，另行登记，再把原群的单位改编过去。",
+	"webhook": "消息推送地址", "webhook.hint": "在群里添加“消息推送”得到的地址，或者其中的 key。加密保存，以后不再显示。", "webhook.keep": "消息推送地址不填不改。",
+	"ungrouped": "尚未编入上报群", "ungrouped.hint": "登记了、还没有人要求上报的单位。建议的群按区划和行业得出，由您确定，系统不会自动编入。", "ungrouped.back": "返回尚未编入上报群", "none.ungrouped": "没有，都已编入。",
+	"duty.group": "编入上报群，自行上报", "duty.from": "自行上报，自", "duty.until": "免报至（含）", "duty.set": "确定报送方式", "duty.set.chosen": "确定选中的", "duty.set.page": "确定本页全部",
+	"duty.hint":      "编入上报群的从次日起上报，今天不算未报；已在上报、换一个群的照常上报。由上级统报和免报当即生效。免报须填最后一天和事由，期满后在原来的群里恢复上报，没有编入群的回到“尚未编入上报群”。",
+	"assigned.count": "已办理", "assigned.not": "没有办理", "assigned.unit": "家。",
 	"reveal.id": "证件号码", "reveal.phone": "手机号", "reveal.until": "显示至", "reveal.once": "仅显示这一次，到时自动返回列表",
 }
 
@@ -249,6 +259,7 @@ var doneWords = map[string]string{
 	"doors.code.posted": "已记录。", "blanks": "已印制，可以打印。", "blanks.activate": "已启用，扫码有效。请在码牌的框里写上或贴上名称。",
 	"venues.id.correct": "已更正。", "venues.id.doors": "已增加出入口，请打印码牌。", "venues.id.doors.rename": "已更名。名称变了的码牌请重新打印。",
 	"venues.id.suspend": "已停用，扫码提示无效。", "venues.id.resume": "已恢复。", "venues.id.close": "已注销，码永久失效。", "venues.id.sentinel": "已设为哨点。", "venues.id.unsentinel": "已取消哨点。", "venues.id.transfer": "已转移。", "venues.id.merge": "已合并。", "venues.id.managers.remove": "已解除，不再收到告警。",
+	"groups": "已登记。", "groups.id": "已修改。", "units.id.duty": "已办理。",
 	"subjects.id.confirm": "已认领。", "subjects.id.refuse": "已排除。",
 }
 
@@ -288,6 +299,8 @@ var menu = []section{
 	{"应设尽设", coverageLinks},
 	{"每日上报", []link{
 		{"/console/board", "报送看板", "各单位今天报了没有，与平台记录是否一致"},
+		{"/console/ungrouped", "尚未编入上报群", "新登记的单位，编入哪个群上报"},
+		{"/console/groups", "上报群", "办公室主任群和其中的单位"},
 		{"/console/ledger", "台账", "发出的提醒、日报和预警"},
 	}},
 	{"疫情处置", []link{{"/console/alarms", "红码告警", "当天扫出红码的记录"}}},
@@ -306,7 +319,7 @@ var _ = [1]struct{}{}[maxSheet>>20-15] // the hints name them
 var _ = [1]struct{}{}[ownSheet>>20-2]
 
 var invalidWords = map[string]string{
-	"ids": "要批准的申领", "q": "查找的内容", "count": "张数", "venue": "场所",
+	"ids": "要办理的", "chat": "群编号", "webhook": "消息推送地址", "sector": "行业", "group": "上报群", "duty": "报送方式", "until": "免报的最后一天", "q": "查找的内容", "count": "张数", "venue": "场所",
 	"photo": "照片", "finding": "情况", "remark": "备注", "sheet": "纸张", "as": "文件类型", "door": "场所码",
 	"state": "状态", "id": "编号", "code": "场所码", "doors": "出入口名称",
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划", "division": "区划",

@@ -221,10 +221,12 @@ func loadTool(ctx context.Context, a *app, question json.RawMessage, say func(pr
 // settle writes a city into the registry, webhook keys sealed.
 func (a *app) settle(ctx context.Context, town *city.City, webhook func(venue.GroupID) string) (store.Registered, error) {
 	entries, err := town.Registered(random, a.clock.Now(), func(g venue.GroupID) ([]byte, error) {
-		return a.vault.Seal(webhookUse, []byte(webhook(g)))
+		return a.sealWebhook(webhook(g))
 	})
 	if err != nil {
 		return entries, err
 	}
 	return entries, a.registry.Put(ctx, entries)
 }
+
+func (a *app) sealWebhook(key string) ([]byte, error) { return a.vault.Seal(webhookUse, []byte(key)) }

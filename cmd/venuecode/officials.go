@@ -47,7 +47,7 @@ func (a *app) officialsDoor() (*console.Handler, error) {
 	return &console.Handler{
 		Access: officials, Trail: a.trail, Proof: proof{a.trail, a}, Keys: officeKeys{a.vault, a}, Machine: machine,
 		Office: a.register.Show(office), Coverage: a.coverage, Regulators: registry.NewRegulators(configs.Regulators()), Boards: a.reports, Incomplete: a.incomplete, Clock: a.clock,
-		Divisions: a.config.Divisions, Division: venue.Division(a.config.Division), Applying: a.applying, ChatCodes: a.bindCodes, OldCodes: a.registry, Postings: a.register, Paper: a.paper(),
+		Divisions: a.config.Divisions, Division: venue.Division(a.config.Division), Applying: a.applying, ChatCodes: a.bindCodes, OldCodes: a.registry, Postings: a.register, Groups: a.registry, SealWebhook: a.sealWebhook, Paper: a.paper(),
 		Uploads: a.uploads, Log: a.log, Insecure: a.config.Test,
 	}, nil
 }

@@ -43,6 +43,7 @@ func theRegister(t *testing.T, memory string) {
 		{"when and where places are", placesAreDescribed},
 		{"a unit that is no more", aUnitCloses},
 		{"people in chat", peopleInChat},
+		{"a unit comes into a group", func(t *testing.T, d *town) { aUnitComesIntoAGroup(t, d) }},
 		{"what an official has in hand", inHand},
 		{"an official of another town", anotherTown},
 		{"files that officials send", filesSent},

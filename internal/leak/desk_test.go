@@ -119,7 +119,8 @@ func desk(o *out) {
 		Access: w.officials, Trail: w.trail, Proof: whole{w.trail, w.engine, w.signer.Public()}, Keys: copied{w.vault, store.NewCollection[store.EscrowRow](w.engine, store.Escrows)},
 		Disposal: graveyard{w.retention()}, Identities: w.identities(1000), Machine: clock, Office: register.Show(store.NewOffice(w.engine, w.registry)), Boards: service, Clock: clock,
 		Incomplete: clock.Now, Log: o.log, Uploads: uploads,
-		OldCodes: w.registry, ChatCodes: codes, Postings: register,
+		OldCodes: w.registry, ChatCodes: codes, Postings: register, Groups: w.registry,
+		SealWebhook: func(key string) ([]byte, error) { return w.vault.Seal("webhook", []byte(key)) },
 		Applying: &registry.Service{Applications: register, Book: register, Blanks: register, Random: rand.Reader, Clock: clock,
 			Resolve: func(ctx context.Context, code venue.Code) (venue.VenueID, error) {
 				p, err := w.registry.Resolve(ctx, code)
