@@ -183,7 +183,7 @@ func newDesk(t *testing.T, roles ...access.Role) *desk {
 	d.h = &Handler{Log: log, Access: officials, Trail: d.trail, Proof: whole{d.trail, engine, signer.Public()}, Keys: keysOf{v, d}, Disposal: d.disposal(signer), Machine: d.machine,
 		Office: register.Show(store.NewOffice(engine, doors)), Clock: d.civil,
 		Groups: doors, SealWebhook: func(key string) ([]byte, error) { return v.Seal("webhook", []byte(key)) },
-		OldCodes: doors, ChatCodes: codes, Postings: register, Paper: poster.Paper{Host: "code.example.org", Operator: "指挥部", Contact: "0398-6660000", KeptDays: 30},
+		OldCodes: doors, ChatCodes: codes, Postings: register, Paper: poster.Paper{Host: "code.example.org", Operator: "指挥部", Contact: "0398-6660000", KeptDays: 30, Apps: poster.Apps{WeChat: true}},
 		Applying: &registry.Service{Applications: register, Book: register, Blanks: register, Random: rand.Reader, Clock: d.civil,
 			Resolve: func(ctx context.Context, code venue.Code) (venue.VenueID, error) {
 				p, err := doors.Resolve(ctx, code)

@@ -68,7 +68,7 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 	if !slices.Contains([]string{"html", "pdf", "zip", "svg", "png"}, as) {
 		return answer{}, &venue.Invalid{Field: "as", Reason: "unknown"}
 	}
-	turn := &h.printer.one
+	at, turn := h.Clock.Now(), &h.printer.one
 	if n == 1 {
 		turn.Lock()
 	} else if turn = &h.printer.many; !turn.TryLock() {
@@ -80,11 +80,11 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 			defer turn.Unlock()
 			switch {
 			case as == "svg" || as == "png":
-				return poster.Archive(w, sheet, poster.Kind(as), posters(ctx))
+				return poster.Archive(w, sheet, poster.Kind(as), at, posters(ctx))
 			case n > poster.Largest:
-				return poster.Volumes(w, sheet, posters(ctx))
+				return poster.Volumes(w, sheet, at, posters(ctx))
 			}
-			return poster.Archive(w, sheet, poster.KindPDF, posters(ctx))
+			return poster.Archive(w, sheet, poster.KindPDF, at, posters(ctx))
 		})
 	}
 	defer turn.Unlock() // of one nothing is streamed: a slow reader would have the others wait
@@ -107,7 +107,7 @@ func (h *Handler) print(c *call, name string, n int, posters func(context.Contex
 	case "svg":
 		kind, err = "image/svg+xml", poster.SVG(&b, sheet, doors[0])
 	case "zip":
-		kind, err = "application/zip", poster.Archive(&b, sheet, poster.KindPDF, func(yield func(poster.Door, error) bool) { yield(doors[0], nil) })
+		kind, err = "application/zip", poster.Archive(&b, sheet, poster.KindPDF, at, func(yield func(poster.Door, error) bool) { yield(doors[0], nil) })
 	case "png":
 		kind, err = "image/png", poster.PNG(&b, doors[0].Link, pngPixels)
 	}

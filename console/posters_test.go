@@ -32,6 +32,9 @@ func TestPostersOfWhatIsInScope(t *testing.T) {
 	}{
 		{unit, "unit=unit-a", 200, "text/html; charset=utf-8", "甲校园金丝雀"},
 		{unit, "unit=unit-a&as=pdf&sheet=a5", 200, "application/pdf", "%PDF-"},
+		{unit, "door=" + door + "&as=html", 200, "text/html; charset=utf-8", "@page{size:A4;margin:0}"},
+		{unit, "door=" + door + "&as=html&sheet=a5", 200, "text/html; charset=utf-8", "@page{size:A5;margin:0}"}, // as long to the byte
+		{unit, "door=" + door + "&as=html&sheet=A5", 200, "text/html; charset=utf-8", "请用微信“扫一扫”"},
 		{unit, "unit=unit-a&as=zip", 200, "application/zip", "PK"},
 		{unit, "unit=unit-a&as=svg", 200, "image/svg+xml", "<svg"},
 		{unit, "unit=unit-b", 404, "", ""},

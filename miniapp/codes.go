@@ -114,7 +114,8 @@ func (h *Handler) door(c *fiber.Ctx) error {
 	return doorPage.Execute(c, struct {
 		checkin.Place
 		Serial, Host string // as its poster has them
-	}{place, poster.Serial(place.Door.Code), h.Host})
+		Apps         poster.Apps
+	}{place, poster.Serial(place.Door.Code), h.Host, h.Apply.Paper.Apps})
 }
 
 // domainCheck serves the files by which the platforms check that the domain is

@@ -158,7 +158,7 @@ func newWorld(t *testing.T) *world {
 		Host: "code.example.gov.cn", Reply: 5 * time.Second, Consent: "2022-05", ConsentText: "告知书", Operator: "指挥部", Contact: "0375-0000000",
 		Apply: miniapp.Apply{
 			Desk: &registry.Service{Applications: register, Book: register, Random: rand.Reader, Clock: w}, Rows: register, Postings: register, Payload: doors.Payload, City: "419981",
-			Paper:    poster.Paper{Host: "code.example.gov.cn", Operator: "指挥部", Contact: "0375-0000000", KeptDays: 30, Divisions: divisions},
+			Paper:    poster.Paper{Host: "code.example.gov.cn", Operator: "指挥部", Contact: "0375-0000000", KeptDays: 30, Apps: poster.Apps{WeChat: true, Alipay: true}, Divisions: divisions},
 			Channels: []miniapp.Channels{{Division: "洗月街道", List: []miniapp.Channel{{Name: "便民服务中心", At: "文昌路2号"}, {Name: "政务服务网", At: "https://example.org/a"}}}},
 		},
 		DomainChecks: map[string]string{"abcDEF123.txt": "content-1"},

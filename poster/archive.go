@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/venuecode/venuecode/venue"
@@ -30,12 +31,12 @@ const archivePixels = 20
 const PerVolume = 200
 
 // Archive writes a ZIP with one file for each door, numbered in their order, and
-// a list of them that states their number and the characters that a PDF lacks.
-// It holds one poster in memory at a time. A door that can not be printed ends it
-// as venue.ErrInvalid; what was written by then has no directory and opens
-// nowhere, so that nobody takes it for the whole.
-func Archive(w io.Writer, sheet Sheet, kind Kind, doors iter.Seq2[Door, error]) error {
-	a := newArchive(w)
+// a list of them that states their number and the characters that a PDF lacks. The
+// files are dated at, by the civil clock. It holds one poster in memory at a time.
+// A door that can not be printed ends it as venue.ErrInvalid; what was written by
+// then has no directory and opens nowhere, so that nobody takes it for the whole.
+func Archive(w io.Writer, sheet Sheet, kind Kind, at time.Time, doors iter.Seq2[Door, error]) error {
+	a := newArchive(w, at)
 	n := 0
 	for d, err := range doors {
 		n++
@@ -70,8 +71,8 @@ func Archive(w io.Writer, sheet Sheet, kind Kind, doors iter.Seq2[Door, error]) 
 // of doors that follow each other and lie in one division, named by it and by their
 // numbers in it. The list says on which page each is. It holds one volume in memory
 // at a time.
-func Volumes(w io.Writer, sheet Sheet, doors iter.Seq2[Door, error]) error {
-	a := newArchive(w)
+func Volumes(w io.Writer, sheet Sheet, at time.Time, doors iter.Seq2[Door, error]) error {
+	a := newArchive(w, at)
 	n, in := 0, map[string]int{} // doors of each division
 	var volume []Door
 	bind := func() error {
@@ -115,18 +116,19 @@ func Volumes(w io.Writer, sheet Sheet, doors iter.Seq2[Door, error]) error {
 // archive is a ZIP with a list of what is in it.
 type archive struct {
 	zip   *zip.Writer
+	at    time.Time
 	index strings.Builder
 }
 
-func newArchive(w io.Writer) *archive {
-	a := &archive{zip: zip.NewWriter(w)}
+func newArchive(w io.Writer, at time.Time) *archive {
+	a := &archive{zip: zip.NewWriter(w), at: at.In(venue.Zone)}
 	a.index.WriteString("\ufeff") // or Windows' editor takes it for GBK
 	return a
 }
 
-// create begins a file. It has no time: the same doors, the same bytes.
+// create begins a file.
 func (a *archive) create(name string) (io.Writer, error) {
-	f, err := a.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate})
+	f, err := a.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: a.at})
 	if err != nil {
 		return nil, fmt.Errorf("write archive of posters: %w", err)
 	}

@@ -37,7 +37,7 @@ func BenchmarkSVG(b *testing.B) {
 var ordinary = Door{
 	Link: "https://code.qinghe.gov.cn/v/7K3M9QX2ABCDEFGH", Serial: "7K3M-9QX2-ABCD-EFGH",
 	Venue: "青禾市民中心", Short: "市民中心", Door: "地下车库入口", Division: "河南省青禾市洗月街道", Address: "文昌路1号",
-	Hotline: "0398-12345", Operator: "青禾市疫情防控指挥部", Contact: "0398-6660000", KeptDays: 30,
+	Hotline: "0398-12345", Operator: "青禾市疫情防控指挥部", Contact: "0398-6660000", KeptDays: 30, Apps: Apps{WeChat: true, Alipay: true},
 }
 
 func many(n int) (doors []Door) {

@@ -55,7 +55,7 @@ func (d Door) draw(c canvas, s symbol) {
 	c.box(margin, 8, column, 19, 4, blue)
 	c.text(margin+9, 22.4, false, style{14, true, white}, textHeading)
 	c.text(margin+62, 16.8, false, style{7, true, white}, textEnter)
-	c.text(margin+62, 23.8, false, style{5, false, white}, textApps)
+	c.text(margin+62, 23.8, false, style{5, false, white}, textApps(d.Apps))
 	if d.Blank {
 		blank(c, 29, 72)
 	} else {

@@ -11,6 +11,7 @@ import (
 type Paper struct {
 	Host, Hotline, Operator, Contact string
 	KeptDays                         int // how long visits are kept
+	Apps                             Apps
 	Divisions                        *venue.Divisions
 }
 
@@ -40,7 +41,7 @@ func (p Paper) Door(v venue.Venue, d venue.Door, payload string) Door {
 	return Door{
 		Link: payload, Serial: Serial(d.Code), Venue: clip(v.Name, 60), Short: clip(v.ShortName, 8), Door: clip(d.Name, 20),
 		Division: clip(division, 40), Address: clip(address, 100), Hotline: clip(p.Hotline, 40), Operator: clip(p.Operator, 60), Contact: clip(p.Contact, 60),
-		KeptDays: p.KeptDays,
+		KeptDays: p.KeptDays, Apps: p.Apps,
 	}
 }
 

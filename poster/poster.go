@@ -31,10 +31,14 @@ type Door struct {
 	Operator string // who processes personal data, up to 60 characters
 	Contact  string // of the operator, for the people whose data it is; up to 60 characters
 	KeptDays int    // how long visits are kept, in days
+	Apps     Apps   // what it is scanned with
 	// Blank: the code hangs nowhere yet. Where the names stand there is room to write
 	// or stick them on; Venue names the sheet in a list, Door and Address are empty.
 	Blank bool
 }
+
+// Apps are those in which the city's code opens, because its mini-program is there.
+type Apps struct{ WeChat, Alipay bool }
 
 // Sheet is the paper of a poster. The layout is that of A4; A5 is the same,
 // smaller, and is read from less far.

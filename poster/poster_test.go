@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"codeberg.org/go-pdf/fpdf"
@@ -283,7 +284,7 @@ func TestCharactersOfNamesAreInTheFont(t *testing.T) {
 			t.Errorf("%c is not in the font", r)
 		}
 	}
-	for _, r := range textHeading + textEnter + textApps + textSerial + textKeep + textVerify + textNoPhone + textAddress + textHotline + textPrivacy("", "", 30) + string(substitute) {
+	for _, r := range textHeading + textEnter + textApps(Apps{true, true}) + textApps(Apps{}) + textSerial + textKeep + textVerify + textNoPhone + textAddress + textHotline + textPrivacy("", "", 30) + string(substitute) {
 		if !glyphs().has(r) {
 			t.Errorf("%c of our own texts is not in the font", r)
 		}
@@ -377,12 +378,15 @@ func doorsOf(doors ...Door) func(func(Door, error) bool) {
 	}
 }
 
+// printedAt is another day in Greenwich.
+var printedAt = time.Date(2022, 5, 18, 15, 30, 0, 0, time.UTC)
+
 func TestAnArchiveHasAFileForEachDoor(t *testing.T) {
 	nasty := ordinary
 	nasty.Venue, nasty.Door = "../../𠮷\\CON:店", "a/b."
 	for _, kind := range []Kind{KindPDF, KindSVG, KindPNG} {
 		var a, b bytes.Buffer
-		if err := errors.Join(Archive(&a, A5, kind, doorsOf(ordinary, nasty)), Archive(&b, A5, kind, doorsOf(ordinary, nasty))); err != nil {
+		if err := errors.Join(Archive(&a, A5, kind, printedAt, doorsOf(ordinary, nasty)), Archive(&b, A5, kind, printedAt, doorsOf(ordinary, nasty))); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(a.Bytes(), b.Bytes()) {
@@ -395,6 +399,9 @@ func TestAnArchiveHasAFileForEachDoor(t *testing.T) {
 		var names []string
 		for _, f := range z.File {
 			names = append(names, f.Name)
+			if !f.Modified.Equal(printedAt) || f.Modified.Format(time.DateTime) != "2022-05-18 23:30:00" {
+				t.Errorf("%s is dated %s", f.Name, f.Modified)
+			}
 			if strings.ContainsAny(f.Name, `/\:*?"<>|`) || len(f.Name) > 255 || !utf8.ValidString(f.Name) {
 				t.Errorf("file name %q", f.Name)
 			}
@@ -414,12 +421,25 @@ func TestAnArchiveHasAFileForEachDoor(t *testing.T) {
 	}
 	broken := errors.New("the store is gone")
 	var cut bytes.Buffer
-	err := Archive(&cut, A4, KindSVG, func(yield func(Door, error) bool) { _ = yield(ordinary, nil) && yield(Door{}, broken) })
+	err := Archive(&cut, A4, KindSVG, printedAt, func(yield func(Door, error) bool) { _ = yield(ordinary, nil) && yield(Door{}, broken) })
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := zip.NewReader(bytes.NewReader(cut.Bytes()), int64(cut.Len())); err == nil {
 		t.Error("an archive that was cut short opens")
+	}
+}
+
+// TestAPosterNamesTheAppsThatThereAre: whoever follows it with another is led nowhere.
+func TestAPosterNamesTheAppsThatThereAre(t *testing.T) {
+	for apps, want := range map[Apps]string{
+		{true, true}: "请用微信或支付宝“扫一扫”", {WeChat: true}: "请用微信“扫一扫”", {Alipay: true}: "请用支付宝“扫一扫”", {}: "请用手机“扫一扫”",
+	} {
+		d := Paper{Host: "code.qinghe.gov.cn", Operator: "指挥部", Contact: "0398-6660000", KeptDays: 30, Apps: apps}.Blank("7K3M9QX2ABCDEFGH", "")
+		var svg bytes.Buffer
+		if err := SVG(&svg, A4, d); err != nil || !strings.Contains(svg.String(), ">"+want+"<") {
+			t.Errorf("%+v: it lacks %s, %v", apps, want, err)
+		}
 	}
 }
 

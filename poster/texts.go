@@ -6,7 +6,6 @@ import "fmt"
 const (
 	textHeading  = "请扫码"
 	textEnter    = "进入本场所，请先扫码登记"
-	textApps     = "请用微信或支付宝“扫一扫”"
 	textSerial   = "编号 "
 	textKeep     = "请勿涂改、遮挡或移作他用"
 	textVerify   = "扫码后请核对域名"
@@ -21,6 +20,21 @@ const (
 	textIndex    = "目录.txt"
 	textPosters  = "码牌" // of doors that lie in no division that has a name
 )
+
+// String names the apps as they are printed.
+func (a Apps) String() string {
+	switch {
+	case a.WeChat && a.Alipay:
+		return "微信或支付宝"
+	case a.WeChat:
+		return "微信"
+	case a.Alipay:
+		return "支付宝"
+	}
+	return "手机"
+}
+
+func textApps(a Apps) string { return fmt.Sprintf("请用%s“扫一扫”", a) }
 
 // textPrivacy names the legal basis: 《个人信息保护法》第十三条第一款第三项、第四项.
 func textPrivacy(operator, contact string, days int) string {

@@ -27,7 +27,7 @@ func TestVolumesAreOfOneDivisionEach(t *testing.T) {
 	add("../CON:a", 1)
 	add("青禾市洗月街道", 3) // comes once more
 	var a, b bytes.Buffer
-	if err := errors.Join(Volumes(&a, A4, doorsOf(doors...)), Volumes(&b, A4, doorsOf(doors...))); err != nil {
+	if err := errors.Join(Volumes(&a, A4, printedAt, doorsOf(doors...)), Volumes(&b, A4, printedAt, doorsOf(doors...))); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(a.Bytes(), b.Bytes()) {
@@ -77,7 +77,7 @@ func TestVolumesAreOfOneDivisionEach(t *testing.T) {
 	}
 	broken := errors.New("the store is gone")
 	var cut bytes.Buffer
-	if err := Volumes(&cut, A4, func(yield func(Door, error) bool) { _ = yield(ordinary, nil) && yield(Door{}, broken) }); !errors.Is(err, broken) {
+	if err := Volumes(&cut, A4, printedAt, func(yield func(Door, error) bool) { _ = yield(ordinary, nil) && yield(Door{}, broken) }); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := zip.NewReader(bytes.NewReader(cut.Bytes()), int64(cut.Len())); err == nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/text/width"
 
@@ -69,7 +70,7 @@ func (b *workbook) begin(w io.Writer, names ...string) error {
 		{"xl/_rels/workbook.xml.rels", `<Relationships xmlns="` + pkgSpace + `relationships">` + relations.String() + `<Relationship Id="styles" Type="` + relSpace + `/styles" Target="styles.xml"/></Relationships>`},
 		{"xl/styles.xml", styles},
 	} {
-		w, err := b.archive.Create(part[0])
+		w, err := b.create(part[0])
 		if err != nil {
 			return err
 		}
@@ -80,13 +81,21 @@ func (b *workbook) begin(w io.Writer, names ...string) error {
 	return nil
 }
 
+// create begins a part. Like those of spreadsheet programs they are as old as
+// the format can say: people date the file, and some tools refuse a day of 0.
+func (b *workbook) create(name string) (io.Writer, error) {
+	return b.archive.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: oldest})
+}
+
+var oldest = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // sheet begins the next sheet with its titles and headings, which stay in sight.
 func (b *workbook) sheet(columns []Column, titles ...string) error {
 	if err := b.endSheet(); err != nil {
 		return err
 	}
 	b.sheets, b.row = b.sheets+1, 0
-	part, err := b.archive.Create(fmt.Sprintf("xl/worksheets/sheet%d.xml", b.sheets))
+	part, err := b.create(fmt.Sprintf("xl/worksheets/sheet%d.xml", b.sheets))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package sheet_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"errors"
 	"fmt"
@@ -244,6 +245,15 @@ func TestTheTemplateIsReadAsItsLayout(t *testing.T) {
 	var b bytes.Buffer
 	if err := shops.Template(&b); err != nil {
 		t.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range z.File {
+		if f.Modified.Day() != 1 || f.ModifiedDate == 0 {
+			t.Errorf("%s is dated %s", f.Name, f.Modified)
+		}
 	}
 	s, err := open(b.Bytes())
 	if err != nil {

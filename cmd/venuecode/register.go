@@ -67,7 +67,7 @@ func (a *app) paper() poster.Paper {
 	c := a.config
 	return poster.Paper{
 		Host: c.Host, Hotline: c.Apply.Hotline, Operator: c.Consent.Operator, Contact: c.Consent.Contact,
-		KeptDays: c.Retention.VisitsDays, Divisions: c.Divisions,
+		KeptDays: c.Retention.VisitsDays, Apps: poster.Apps{WeChat: c.WeChat.AppID != "", Alipay: c.Alipay.AppID != ""}, Divisions: c.Divisions,
 	}
 }
 

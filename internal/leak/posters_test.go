@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/venuecode/venuecode/poster"
 )
@@ -30,10 +31,10 @@ func posters(o *out) {
 			o.failure(where, poster.SVG(&b, poster.A4, d))
 			o.failure(where, poster.HTML(&b, poster.A4, door, d))
 			o.failure(where, poster.PDF(&b, poster.A4, d))
-			o.failure(where, poster.Archive(io.Discard, poster.A4, poster.KindSVG, func(yield func(poster.Door, error) bool) { yield(d, nil) }))
+			o.failure(where, poster.Archive(io.Discard, poster.A4, poster.KindSVG, time.Time{}, func(yield func(poster.Door, error) bool) { yield(d, nil) }))
 			o.text(where, b.Bytes())
 		}
-		o.failure(what+" as kind", poster.Archive(io.Discard, poster.A4, poster.Kind(secret), func(yield func(poster.Door, error) bool) { yield(door, nil) }))
+		o.failure(what+" as kind", poster.Archive(io.Discard, poster.A4, poster.Kind(secret), time.Time{}, func(yield func(poster.Door, error) bool) { yield(door, nil) }))
 		o.failure(what+" as code", poster.PNG(io.Discard, long, 1))
 	}
 }
