@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -396,6 +397,26 @@ func (h *Handler) mergeUnits(c *call) (answer, error) {
 	})
 }
 
+// warning is a page that asks whether what was filled in is meant.
+type warning struct {
+	Error  choiceError `json:"error"`
+	To     string      `json:"-"`
+	Filled []typed     `json:"-"`
+}
+
+// Act is what the word is for what is being done.
+func (w warning) Act() string { return path.Base(w.To) }
+
+// warn asks once more where a merger leaves somebody of the register without a unit.
+func (h *Handler) warn(c *call, merged, into venue.UnitID) (*answer, error) {
+	forsakes, err := h.Coverage.Forsakes(c.ctx, merged, into)
+	if err != nil || !forsakes {
+		return nil, filled(err)
+	}
+	page := warning{choiceError{errListed.Code, errListed.Message}, c.Path(), c.fields("")}
+	return &answer{status: fiber.StatusConflict, page: "warning", data: page}, nil
+}
+
 // closeUnit ends a unit with its venues.
 func (h *Handler) closeUnit(c *call) (answer, error) {
 	return h.unitAct(c, "unit.close", func(ctx context.Context, id, _ venue.UnitID, by registry.Who) error {
@@ -410,17 +431,21 @@ func (h *Handler) unitAct(c *call, action string, do func(ctx context.Context, i
 		return answer{}, err
 	}
 	var q struct {
-		Into   venue.UnitID
-		Reason string
+		Into    venue.UnitID
+		Confirm tick
+		Reason  string
 	}
 	if err := c.read(&q); err != nil {
 		return answer{}, err
 	}
 	reason, err := because(q.Reason)
 	if err == nil && q.Into != "" {
-		var choose *answer
-		if q.Into, choose, err = meant(h, c, "into", q.Into); choose != nil {
-			return *choose, nil
+		var page *answer
+		if q.Into, page, err = meant(h, c, "into", q.Into); err == nil && page == nil && !q.Confirm {
+			page, err = h.warn(c, u.ID, q.Into)
+		}
+		if page != nil {
+			return *page, nil
 		}
 	}
 	if err == nil {

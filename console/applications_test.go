@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/venuecode/venuecode/access"
+	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/vault/audit"
+	"github.com/venuecode/venuecode/venue"
 	"github.com/venuecode/venuecode/venue/registry"
 )
 
@@ -204,4 +206,77 @@ func formOf(t *testing.T, fields string) (f registry.Form) {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// TestTheTerritoryOfAVenueDecides: whoever's unit it is, an application is opened and
+// decided by whom it is listed for, and by nobody else (属地).
+func TestTheTerritoryOfAVenueDecides(t *testing.T) {
+	d := newDesk(t)
+	rows := store.NewCollection[store.ApplicationRow](d.engine, store.Applications)
+	for unit, division := range map[venue.UnitID]string{"unit-a": "410482002", "unit-b": "410482001", "kid-b": "410482003"} { // a mall's branch in another town
+		if err := rows.Insert(t.Context(), "branch-of-"+string(unit), store.ApplicationRow{State: string(registry.StatePending), UnitName: "总部", Name: "分店",
+			Division: division, Category: venue.CategoryOther, Channel: "console", Unit: string(unit), At: d.civil.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := rows.All(t.Context(), store.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	decides := map[string]string{"branch-of-unit-a": "township-b", "branch-of-unit-b": "township-a", "branch-of-kid-b": ""}
+	for _, side := range []string{"a", "b"} {
+		for _, r := range access.Roles() {
+			if r == access.RoleProvince {
+				continue
+			}
+			user := string(r) + "-" + side
+			d.add(user, user, grantOn(side, r))
+			token := d.login(user)
+			listed := ""
+			for _, state := range []string{"pending", "rejected"} {
+				listed += d.call("GET", "/console/applications?state="+state, token, "").body
+			}
+			for _, row := range all {
+				path := "/console/applications/" + row.ID
+				opened := d.call("GET", path, token, "").status == 200
+				if opened != strings.Contains(listed, `"`+row.ID+`"`) {
+					t.Errorf("%s: %s opens: %t, against the list", user, row.ID, opened)
+				}
+				// Without a reason nothing comes of it.
+				if decided := d.call("POST", path+"/reject", token, `{}`).status == 422; decided && !opened || r == access.RoleTownship && decided != opened {
+					t.Errorf("%s: %s is decided: %t", user, row.ID, decided)
+				}
+				if who, branch := decides[row.ID]; branch && r == access.RoleTownship && opened != (who == user) {
+					t.Errorf("%s: the branch %s opens: %t", user, row.ID, opened)
+				}
+			}
+		}
+	}
+}
+
+// TestAPersonsNumberHangsAtNoDoor: whoever fills in one where all may read it is told
+// which field it is.
+func TestAPersonsNumberHangsAtNoDoor(t *testing.T) {
+	d := newDesk(t, access.RoleUnitAdmin, access.RoleTownship)
+	unit, town := d.login("unit_admin"), d.login("township")
+	type refused struct {
+		Error struct{ Reason, Message string }
+	}
+	const phone = "139 1234 5678"
+	for field, value := range map[string]any{"unit_name": "张记" + phone, "name": "张记" + phone, "zone": phone, "address": "东街12号" + phone, "doors": []string{"正门", phone}} {
+		got := d.call("POST", "/console/applications", unit, with(pharmacy, map[string]any{"uscc": "", field: value}))
+		if got.status != 422 || !strings.Contains(got.body, `"`+field+`"`) || !strings.Contains(got.body, `"private"`) || !strings.Contains(got.body, "含有疑似证件号码或手机号") {
+			t.Errorf("%s: %d %s", field, got.status, got.body)
+		}
+	}
+	made := d.opened(unit, town)
+	place := "/console/venues/" + made.Venue
+	for path, body := range map[string]string{"/doors": `{"name":"` + phone + `"}`, "/doors/rename": `{"door":"` + made.Codes[0] + `","name":"` + phone + `"}`} {
+		if got := decode[refused](t, d.call("POST", place+path, town, body), 422); got.Error.Reason != "private" || !strings.Contains(got.Error.Message, "出入口名称含有疑似证件号码或手机号") {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+	if page := d.browse("POST", place+"/doors", town, url.Values{"csrf": {formToken(town)}, "name": {phone}}); page.status != 422 || !strings.Contains(page.body, "出入口名称含有疑似证件号码或手机号") {
+		t.Errorf("the page: %d %s", page.status, page.body)
+	}
 }

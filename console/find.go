@@ -111,12 +111,18 @@ func meant[ID venue.UnitID | venue.VenueID](h *Handler, c *call, field string, t
 	case one && (f.By == store.FoundByCode || f.By == store.FoundByUSCC && unit || page.Candidates[0].Name == string(text)):
 		return ID(page.Candidates[0].ID), nil, nil
 	}
+	page.Filled = c.fields(field)
+	return "", &answer{status: fiber.StatusConflict, page: "choose", data: page}, nil
+}
+
+// fields is what a browser's form was filled in with, but for one field.
+func (c *call) fields(but string) (list []typed) {
 	c.Request().PostArgs().VisitAll(func(k, v []byte) {
-		if name := string(k); name != "csrf" && name != field {
-			page.Filled = append(page.Filled, typed{name, string(v)})
+		if name := string(k); name != "csrf" && name != but {
+			list = append(list, typed{name, string(v)})
 		}
 	})
-	return "", &answer{status: fiber.StatusConflict, page: "choose", data: page}, nil
+	return list
 }
 
 // Candidates are not closed: to those nothing can be given.

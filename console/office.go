@@ -214,6 +214,7 @@ type doorRow struct {
 	Code   venue.Code   `json:"code"`
 	Name   string       `json:"name"`
 	Status venue.Status `json:"status"`
+	Posted instant      `json:"posted,omitzero"` // when somebody confirmed that it hangs there
 	Venue  venueOf      `json:"venue"`
 }
 
@@ -252,7 +253,7 @@ func (h *Handler) doors(c *call) (answer, error) {
 	out := doorList{Unit: named{u.ID, u.Name}, Doors: []doorRow{}}
 	for _, p := range places {
 		v := p.Venue
-		out.Doors = append(out.Doors, doorRow{p.Door.Code, p.Door.Name, p.Door.Status,
+		out.Doors = append(out.Doors, doorRow{p.Door.Code, p.Door.Name, p.Door.Status, instant(p.Door.Posted),
 			venueOf{v.ID, v.Name, v.Type, v.Category, v.Division, v.Address, v.Sentinel, v.Status}})
 	}
 	return answer{page: "doors", data: out}, nil

@@ -33,6 +33,7 @@ var (
 	errNoDoors     = &web.Error{Status: fiber.StatusConflict, Code: "no_doors", Message: "没有在用的场所码可以打印"}
 	errNoBlanks    = &web.Error{Status: fiber.StatusConflict, Code: "no_blanks", Message: "这一批空白码已全部启用"}
 	errChoose      = &web.Error{Status: fiber.StatusConflict, Code: "ambiguous", Message: "可能是以下单位或场所，请选择"}
+	errListed      = &web.Error{Status: fiber.StatusConflict, Code: "merge_listed", Message: "本单位与要并入的单位在应设主体名录里是两家。合并后，名录里的本单位没有对应单位，列为“未找到对应单位”；以后用它的信用代码申领的场所码都归另一单位。确实要合并的，请确认"}
 	errPrinting    = &web.Error{Status: fiber.StatusTooManyRequests, Code: "printing_busy", Message: "正在为其他人制作多张码牌，请过几分钟再试；单张码牌可以照常打印"}
 	errGroupThere  = &web.Error{Status: fiber.StatusConflict, Code: "group_exists", Message: "这个群编号已经登记"}
 	errFilesWait   = &web.Error{Status: fiber.StatusConflict, Code: "files_wait", Message: fmt.Sprintf("您已有 %d 个文件等待核对或导入，请先导入或放弃", intake.MaxWaiting)}
@@ -220,7 +221,7 @@ var words = map[string]string{
 	"approve.seen": "已核对证件，通过", "approve.unseen": "通过（证件待核）", "reject.back": "退回", "applicant.at": "提交时间", "channel": "渠道", "decider": "办理人", "decided": "办理时间", "by.policy": "按政策自动通过",
 	"category": "类别", "history": "历史", "posted": "张贴确认", "posted.not": "未确认", "incomplete": "待补全", "incomplete.hint": "原系统的码，照常可以扫。补全后码不变，不必更换码牌。",
 	"venue.correct": "更正场所信息", "venue.complete": "补全场所信息", "venue.act": "办理", "suspend": "停用", "resume": "恢复", "close": "注销", "transfer": "转移", "transfer.to": "转给（名称、信用代码或编号）",
-	"merge": "合并", "merge.into": "并入（名称、场所码或编号）", "merge.unit": "并入（名称、信用代码或编号）", "whole.venue": "整个场所", "door.add": "增加出入口", "door.name": "出入口名称", "door.code": "空白码（没有不填，自动发码）", "door.rename": "出入口更名",
+	"merge": "合并", "merge.anyway": "确认合并", "merge.into": "并入（名称、场所码或编号）", "merge.unit": "并入（名称、信用代码或编号）", "whole.venue": "整个场所", "door.add": "增加出入口", "door.name": "出入口名称", "door.code": "空白码（没有不填，自动发码）", "door.rename": "出入口更名",
 	"prove": "核对登记证件", "prove.do": "已核对", "short.name": "简称", "zone": "分区或门店编号", "plate": "车牌号", "merged.into": "已并入", "all": "全部", "choose": "请选择", "must": "必填", "place.within": "所在大型场所", "what": "名称", "posting": "确认张贴、现场巡查", "posting.hint": "到门口扫码，核对打开的页面上的名称、编号、域名与码牌一致，再在这里记录。", "postings": "张贴和巡查记录", "finding": "情况", "remark": "备注", "photo": "照片", "photo.hint": "JPEG 或 PNG，不超过 8MB；位置等附带信息不保存",
 	"codes": "场所码", "poster": "码牌", "poster.print": "打印", "posters.all": "全部码牌", "poster.code": "二维码图片",
 	"blanks": "空白码", "blanks.hint": "提前印制、尚未挂到出入口的场所码。启用前扫码无效。", "blanks.print": "印制一批", "blanks.count": "张数", "blanks.used": "已启用", "blanks.at": "印制时间", "blanks.rest": "打印未启用的",
@@ -325,7 +326,7 @@ var invalidWords = map[string]string{
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划", "division": "区划",
 	"sectors": "行业", "unit": "单位编号", "from": "起始日期", "to": "截止日期", "actor": "操作人", "object": "对象", "after": "分页位置", "before": "分页位置", "day": "日期", "key": "密钥", "totp": "动态码",
 	"class": "类别", "gap": "缺项", "at": "限期", "list": "名单", "file": "文件", "kind": "内容", "partial": "只导入正确的行",
-	"through": "销毁截止日期", "confirm": "平台域名或区划代码", "custodian": "公钥指纹", "days": "保管天数", "subject": "内容", "reason": "事由", "page": "页码", "case": "案件编号",
+	"into": "并入的单位或场所", "through": "销毁截止日期", "confirm": "平台域名或区划代码", "custodian": "公钥指纹", "days": "保管天数", "subject": "内容", "reason": "事由", "page": "页码", "case": "案件编号",
 }
 
 var reasonWords = map[string]string{

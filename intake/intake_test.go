@@ -106,6 +106,19 @@ func TestALinkOfOurOwnIsNoOldCode(t *testing.T) {
 	}
 }
 
+// TestARowWithAPersonsNumberIsNotPrinted: of a former system as of ours.
+func TestARowWithAPersonsNumberIsNotPrinted(t *testing.T) {
+	for kind, rows := range map[string]string{
+		"legacy": legacyHead + "QH|1,张记13912345678,,\nQH|2,旧店,,东街1号 139-1234-5678\nQH|3,110酒吧,,东街139号\n",
+		"units":  "单位名称,统一社会信用代码,所属区划\n张记11010519491231002X," + uscc(1) + ",419981001\n李记13912345678," + uscc(2) + ",419981001\n王记," + uscc(3) + ",419981001\n",
+	} {
+		r := take(t, &intake.Desk{}, kind, rows, intake.Options{})
+		if r.Bad != 2 || len(r.Errors) != 2 || r.Errors[0].Row != 2 || r.Errors[1].Row != 3 || r.Errors[0].Message != "含有疑似证件号码或手机号，会印在码牌上，请删除。" {
+			t.Errorf("%s: %+v", kind, r)
+		}
+	}
+}
+
 func kindOf(name string) intake.Kind {
 	k, ok := intake.KindOf(name)
 	if !ok {

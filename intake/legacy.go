@@ -70,7 +70,7 @@ func (r *legacyReader) Row(number int, get func(string) string) (bool, registry.
 			add(field, registry.ReasonRequired)
 			return ""
 		}
-		text, err := venue.ParseTitle(field, get(field), least, most)
+		text, err := venue.ParsePublic(field, get(field), least, most)
 		var invalid *venue.Invalid
 		if errors.As(err, &invalid) {
 			add(field, invalid.Reason)

@@ -540,6 +540,13 @@ func (c *Coverage) Decide(ctx context.Context, scope venue.Scope, subject string
 	return c.census.decide(ctx, registry.Decision{Unit: unit, Subject: subject, Same: same, By: by, At: venue.Millis(c.civil.Now())})
 }
 
+// Forsakes tells whether a merger of units leaves a subject without one; see
+// registry.Picture.Forsakes. Both units are in the scope of whoever asks.
+func (c *Coverage) Forsakes(ctx context.Context, merged, into venue.UnitID) (forsakes bool, err error) {
+	_, err = c.ask(ctx, func(p *registry.Picture) { forsakes = p.Forsakes(merged, into) })
+	return forsakes, err
+}
+
 // Imports lists the last imports of divisions in scope, the newest first.
 func (c *Coverage) Imports(ctx context.Context, scope venue.Scope, limit int) (list []SubjectImportRow, err error) {
 	for row, err := range c.census.imports.Find(ctx, Query{Index: "at", Reverse: true}) {

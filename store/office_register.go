@@ -69,8 +69,8 @@ func (o *Office) Applications(ctx context.Context, scope venue.Scope, state regi
 	return list, false, nil
 }
 
-// covers tells whether an application is in scope: by where the venue is to be
-// and, of a regulator, by the sectors of the unit once there is one.
+// covers tells whether an application is in scope: where the venue is to be, wherever
+// the unit is (属地), and, of a regulator, by the sectors of the unit once there is one.
 func (o *Office) covers(ctx context.Context, scope venue.Scope, a registry.Application) bool {
 	if own, _ := scope.Reach(); own != "" {
 		return a.Sender.Unit == own
@@ -85,7 +85,7 @@ func (o *Office) covers(ctx context.Context, scope venue.Scope, a registry.Appli
 	if errors.Is(err, venue.ErrNotFound) {
 		u, err = o.register.UnitOf(ctx, a.USCC)
 	}
-	return err == nil && scope.Covers(u)
+	return err == nil && slices.ContainsFunc(u.Sectors, func(sector string) bool { return scope.CoversSector(a.Division, sector) })
 }
 
 // Application reads one with its form; venue.ErrNotFound, ErrOutOfScope.

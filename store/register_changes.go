@@ -324,12 +324,15 @@ func (r *Register) moveAll(ctx context.Context, c registry.Change) error {
 	if err != nil {
 		return err
 	}
+	if err := r.rise(ctx, into, *c.Unit); err != nil {
+		return err
+	}
 	children, err := r.reg.units.All(ctx, Query{Index: "parent", Equal: from})
 	for _, row := range children {
 		if err == nil {
 			_, err = r.reg.units.Update(ctx, row.ID, false, func(u *venue.Unit) error {
-				if u.Parent = into.ID; u.ID == into.ID { // nobody stands below themselves
-					*u = registry.Orphan(*u, c.Unit.Parent)
+				if u.Parent == c.Unit.ID {
+					u.Parent = into.ID
 				}
 				return nil
 			})
@@ -345,6 +348,29 @@ func (r *Register) moveAll(ctx context.Context, c registry.Change) error {
 		}
 	}
 	return err
+}
+
+// rise has the unit that another is merged into stand where that stood, if it is
+// below it, however far: what lies between comes below the one, and nobody stands
+// below themselves.
+func (r *Register) rise(ctx context.Context, into, merged venue.Unit) error {
+	seen := map[venue.UnitID]bool{}
+	for above := into.Parent; above != "" && !seen[above]; {
+		if above == merged.ID {
+			_, err := r.reg.units.Update(ctx, string(into.ID), false, func(u *venue.Unit) error {
+				*u = registry.Orphan(*u, merged.Parent)
+				return nil
+			})
+			return err
+		}
+		seen[above] = true
+		u, err := r.reg.Unit(ctx, above)
+		if err != nil && !errors.Is(err, venue.ErrNotFound) {
+			return err
+		}
+		above = u.Parent
+	}
+	return nil
 }
 
 // closeAll ends what was a closed unit's: its venues close, the units below it go

@@ -5,6 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	mathrand "math/rand/v2"
+	"slices"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -348,5 +351,68 @@ func TestACodeForAUnitThatEnds(t *testing.T) {
 	}
 	if _, err := b.registry.Binding(ctx, reporter); !errors.Is(err, venue.ErrNotFound) {
 		t.Errorf("somebody reports for a closed unit: %v", err)
+	}
+}
+
+// TestNobodyStandsBelowThemselves: whatever is merged into whatever, and closed, of
+// any tree of units.
+func TestNobodyStandsBelowThemselves(t *testing.T) {
+	ctx := t.Context()
+	b := newBureau(t, openStore(t))
+	for seed := range uint64(40) {
+		r := mathrand.New(mathrand.NewPCG(seed, 1))
+		name := func(i int) venue.UnitID { return venue.UnitID(fmt.Sprintf("t%d-%d", seed, i)) }
+		parent, in := map[venue.UnitID]venue.UnitID{}, store.Registered{}
+		var roots []venue.UnitID // from the beginning
+		for i := range 9 {
+			u := venue.Unit{ID: name(i), Name: string(name(i)), Division: "419981001", Duty: venue.DutyCovered, Status: venue.StatusActive}
+			if i > 0 && r.IntN(6) > 0 {
+				u.Parent = name(r.IntN(i))
+			}
+			if u.Parent == "" {
+				roots = append(roots, u.ID)
+			}
+			parent[u.ID], in.Units = u.Parent, append(in.Units, u)
+		}
+		if err := b.registry.Put(ctx, in); err != nil {
+			t.Fatal(err)
+		}
+		did := ""
+		for len(parent) > 2 {
+			ids := slices.Sorted(maps.Keys(parent))
+			gone := ids[r.IntN(len(ids))]
+			heir, err := parent[gone], error(nil)
+			if r.IntN(4) == 0 {
+				did += fmt.Sprintf(" close %s", gone)
+				_, err = b.CloseUnit(ctx, gone, officer)
+			} else {
+				for heir = gone; heir == gone; {
+					heir = ids[r.IntN(len(ids))]
+				}
+				did += fmt.Sprintf(" %s into %s", gone, heir)
+				for id := heir; id != ""; id = parent[id] {
+					if id == gone {
+						parent[heir] = parent[gone]
+						break
+					}
+				}
+				_, err = b.MergeUnits(ctx, gone, heir, officer)
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", did, err)
+			}
+			delete(parent, gone)
+			for id, above := range parent {
+				if above == gone {
+					parent[id] = heir
+				}
+			}
+			for id, above := range parent {
+				u, err := b.register.Unit(ctx, id)
+				if err != nil || u.Closed() || u.Parent != above || u.Parent == "" && u.Duty == venue.DutyCovered && !slices.Contains(roots, id) {
+					t.Fatalf("%s: %s stands below %q, want %q, duty %s, %v", did, id, u.Parent, above, u.Duty, err)
+				}
+			}
+		}
 	}
 }

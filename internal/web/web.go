@@ -294,7 +294,7 @@ var reasonWords = map[string]string{
 	"required": "不能为空", "check": "校验不通过，请核对", "date": "中的日期不正确", "future": "中的日期不正确",
 	"length": "长度不符合要求", "too_many": "人数超过上限", "twice": "重复填写", "self": "不能填写本人",
 	"proof": "未经平台验证", "expired": "已过期，请重新获取", "sequence": "：请提供18位证件号码",
-	"character": "含有不能使用的字符", "mixed": "在一个词里混用了形似的外文字母", "host": "不是本平台的链接",
+	"character": "含有不能使用的字符", "mixed": "在一个词里混用了形似的外文字母", "host": "不是本平台的链接", "private": "含有疑似证件号码或手机号",
 }
 
 // fieldSentences are those that say more about one field.

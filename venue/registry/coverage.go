@@ -219,6 +219,21 @@ func (p *Picture) own(h *Holding) *subject {
 	return nil
 }
 
+// Forsakes tells whether a subject that must have a code has no unit any more once
+// one unit is merged into another: both are in the register, as different ones, and
+// the other stays what it is.
+func (p *Picture) Forsakes(merged, into venue.UnitID) bool {
+	subjectOf := func(id venue.UnitID) *subject {
+		i, ok := p.placed[id]
+		if !ok {
+			return nil
+		}
+		return p.standsFor(&p.units[i])
+	}
+	s, other := subjectOf(merged), subjectOf(into)
+	return s != nil && other != nil && s != other && s.must(p.day)
+}
+
 // inherit leaves the subjects of merged units to those that stand for them. A unit
 // stands for one: of several it gets the first by id, of those that are in force if
 // any is.

@@ -212,7 +212,7 @@ func (c *checking) title(field, s string, required bool, least, most int) string
 		c.fault(field, "length")
 		return ""
 	}
-	s, err := venue.ParseTitle(field, s, least, most)
+	s, err := venue.ParsePublic(field, s, least, most)
 	c.failed(field, err)
 	return s
 }

@@ -62,6 +62,11 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 		{"a control in a door", func(f *Form) { f.Doors = []string{null} }, "doors character"},
 		{"ten kilobytes of name", func(f *Form) { f.UnitName = strings.Repeat("店", 3500) }, "unit_name length"},
 		{"a megabyte of it", func(f *Form) { f.Address = strings.Repeat("店", 350_000) }, "address length"},
+		{"numbers of persons in what is printed", func(f *Form) {
+			f.UnitName, f.Name, f.ShortName, f.Address = "张记13900000001", "11010519491231002X的店", "139", "文昌路1号 139 0000 0001"
+			f.Zone, f.Doors = "13900000001", []string{"南门", "13900000001"}
+		}, "unit_name private doors private name private address private zone private"},
+		{"a bar by a number", func(f *Form) { f.Name, f.Address = "110酒吧", "文昌路139号1234室" }, ""},
 		{"a formula is text", func(f *Form) { f.Name = `=HYPERLINK("x")` }, ""},
 		{"rare characters and emoji are text", func(f *Form) { f.Name, f.ShortName = "𠮷野家🍜", "𠮷野家" }, ""},
 		{"a short name of one", func(f *Form) { f.ShortName = "店" }, "short_name length"},

@@ -389,7 +389,7 @@ func (s *Service) AddDoor(ctx context.Context, id venue.VenueID, name string, by
 	return s.Book.Change(ctx, id, by, func(p Place) (Change, error) { return p.AddDoor(ActAddDoor, code, name) })
 }
 
-func doorName(s string) (string, error) { return venue.ParseTitle("doors", s, 1, partMax) }
+func doorName(s string) (string, error) { return venue.ParsePublic("doors", s, 1, partMax) }
 
 // RenameDoor gives a door another name; its code stays.
 func (s *Service) RenameDoor(ctx context.Context, id venue.VenueID, code venue.Code, name string, by Who) (Change, error) {
@@ -417,6 +417,9 @@ func (s *Service) Close(ctx context.Context, id venue.VenueID, code venue.Code, 
 
 // Transfer gives a venue with its doors to another unit from now on.
 func (s *Service) Transfer(ctx context.Context, id venue.VenueID, to venue.UnitID, by Who) (Change, error) {
+	if to == "" {
+		return Change{}, &venue.Invalid{Field: "unit", Reason: ReasonRequired}
+	}
 	unit, err := s.Book.Unit(ctx, to)
 	if err != nil {
 		return Change{}, err
@@ -432,6 +435,9 @@ func (s *Service) Prove(ctx context.Context, id venue.UnitID, by Who) (Change, e
 
 // MergeUnits has one unit stand for another.
 func (s *Service) MergeUnits(ctx context.Context, from, into venue.UnitID, by Who) (Change, error) {
+	if into == "" {
+		return Change{}, &venue.Invalid{Field: "into", Reason: ReasonRequired}
+	}
 	other, err := s.Book.Unit(ctx, into)
 	if err != nil {
 		return Change{}, err
@@ -489,6 +495,9 @@ func (s *Service) today() venue.Day { return venue.DayOf(s.Clock.Now()) }
 // Merge has one venue stand for another. Both are seen as they are when it is
 // written down.
 func (s *Service) Merge(ctx context.Context, from, into venue.VenueID, by Who) (Change, error) {
+	if into == "" {
+		return Change{}, &venue.Invalid{Field: "into", Reason: ReasonRequired}
+	}
 	return s.Book.Change(ctx, from, by, func(p Place) (Change, error) {
 		other, err := s.Book.Place(ctx, into)
 		if err != nil {
