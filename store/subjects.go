@@ -56,6 +56,12 @@ type SubjectCounts struct {
 	Gone    int `json:"gone"` // in the register before, and not any more
 }
 
+// Sweeping tells whether so many are gone that it may be the wrong file: more than
+// twenty, and more than a tenth of those that were there.
+func (n SubjectCounts) Sweeping() bool {
+	return n.Gone > 20 && 10*n.Gone > n.Gone+n.Same+n.Changed
+}
+
 // SubjectRow is a row of a sheet, with what is wrong with its cells as such.
 type SubjectRow struct {
 	Number int

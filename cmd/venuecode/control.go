@@ -146,7 +146,9 @@ var errNoServer = errors.New("no server is running on this data folder")
 // none.
 func askServer(ctx context.Context, dataDir, name string, question any, say func(progress)) (json.RawMessage, error) {
 	dir, err := os.Open(dataDir)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("data folder: %w: `venuecode serve --config FILE` makes it, and the keys, at its first start", err)
+	} else if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	defer dir.Close()

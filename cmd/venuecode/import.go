@@ -23,8 +23,9 @@ import (
 
 type importFlags struct {
 	toolFlags
-	check, partial   bool
-	errors, template string
+	check, dryRun, partial bool
+	errors, template       string
+	gone                   int
 }
 
 // importShort says what each kind of file is.
@@ -79,9 +80,13 @@ func importKindCommand(kind intake.Kind) *cobra.Command {
 	}
 	f.add(c)
 	c.Flags().BoolVar(&f.check, "check", false, "look at each row by itself and import nothing; needs no memory, and --config only for its divisions")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "look at the whole file beside the register, and import nothing")
 	c.Flags().BoolVar(&f.partial, "partial", false, "import the good rows of a file that has bad ones")
 	c.Flags().StringVar(&f.errors, "errors", "", "write the bad rows with what is wrong to a new .xlsx file, to be mended and sent again")
 	c.Flags().StringVar(&f.template, "template", "", "write an empty sheet with these headings to a new .xlsx file, and no more")
+	if kind.Name == intake.Subjects.Name {
+		c.Flags().IntVar(&f.gone, "gone", 0, "import a file by which exactly so many subjects are gone; asked for if they are more than 20 and more than a tenth")
+	}
 	return c
 }
 
@@ -90,6 +95,24 @@ type importQuestion struct {
 	Kind    string `json:"kind"`
 	File    []byte `json:"file"`
 	Partial bool   `json:"partial"`
+	DryRun  bool   `json:"dry_run,omitempty"`
+	Gone    *int   `json:"gone,omitempty"` // of subjects: as many as somebody has looked at
+}
+
+// imported is what became of a file.
+type imported struct {
+	intake.Result
+	Subjects *outcome `json:"subjects,omitempty"`
+	// Held: so many subjects would be gone that nothing was imported.
+	Held bool `json:"held,omitempty"`
+}
+
+// outcome is what differs from the register of subjects before.
+type outcome struct {
+	New     int `json:"new"`
+	Changed int `json:"changed"`
+	Same    int `json:"same"`
+	Gone    int `json:"gone"`
 }
 
 func (f *importFlags) run(c *cobra.Command, kind intake.Kind, name string) error {
@@ -97,7 +120,7 @@ func (f *importFlags) run(c *cobra.Command, kind intake.Kind, name string) error
 	if err != nil {
 		return err
 	}
-	var result intake.Result
+	var result imported
 	var answer json.RawMessage
 	if f.check {
 		desk := &intake.Desk{Divisions: configs.Divisions()}
@@ -109,12 +132,16 @@ func (f *importFlags) run(c *cobra.Command, kind intake.Kind, name string) error
 			desk.Division, desk.Divisions, desk.Host = venue.Division(config.Division), config.Divisions, config.Host
 		}
 		o := intake.Options{Today: venue.DayOf(machine.Now())}
-		if result, err = intake.Take(c.Context(), kind, bytes.NewReader(file), int64(len(file)), desk, o); err == nil {
+		if result.Result, err = intake.Take(c.Context(), kind, bytes.NewReader(file), int64(len(file)), desk, o); err == nil {
 			answer, err = json.Marshal(result)
 		}
 		err = inWords(err)
 	} else {
-		answer, err = f.ask(c, "import", importQuestion{kind.Name, file, f.partial}, &result)
+		q := importQuestion{Kind: kind.Name, File: file, Partial: f.partial, DryRun: f.dryRun}
+		if c.Flags().Changed("gone") {
+			q.Gone = &f.gone
+		}
+		answer, err = f.ask(c, "import", q, &result)
 	}
 	if err != nil {
 		return err
@@ -122,15 +149,17 @@ func (f *importFlags) run(c *cobra.Command, kind intake.Kind, name string) error
 	f.print(c, answer, func() string { return importSentence(result, f) })
 	if f.errors != "" && result.Bad > 0 {
 		if err := writeSheet(f.errors, func(w io.Writer) error {
-			return intake.Problems(w, kind, bytes.NewReader(file), int64(len(file)), result)
+			return intake.Problems(w, kind, bytes.NewReader(file), int64(len(file)), result.Result)
 		}); err != nil {
 			return err
 		}
 	}
 	switch {
+	case result.Held:
+		return fmt.Errorf("%d subjects would be gone; nothing was imported. Look whether it is the right file, and whole; --gone %[1]d imports it all the same", result.Subjects.Gone)
 	case result.Bad == 0:
 		return nil
-	case f.partial && !f.check && result.Bad < result.Rows:
+	case f.partial && !f.check && !f.dryRun && result.Bad < result.Rows:
 		return exitError{exitPartly, fmt.Errorf("%d of %d rows were not imported", result.Bad, result.Rows)}
 	}
 	return fmt.Errorf("%d of %d rows are bad; nothing was imported", result.Bad, result.Rows)
@@ -139,7 +168,7 @@ func (f *importFlags) run(c *cobra.Command, kind intake.Kind, name string) error
 // shownProblems are listed on a terminal; --json and --errors have them all.
 const shownProblems = 20
 
-func importSentence(r intake.Result, f *importFlags) string {
+func importSentence(r imported, f *importFlags) string {
 	var b strings.Builder
 	for i, p := range r.Errors {
 		if i == shownProblems {
@@ -149,8 +178,11 @@ func importSentence(r intake.Result, f *importFlags) string {
 		fmt.Fprintf(&b, "第 %d 行 %s：%s\n", p.Row, p.Field, p.Message)
 	}
 	fmt.Fprintf(&b, "%d rows: %d good, %d wait for register proof, %d bad", r.Rows, r.OK, r.Proof, r.Bad)
-	if f.check {
-		b.WriteString("; checked only")
+	if s := r.Subjects; s != nil {
+		fmt.Fprintf(&b, "; %d new, %d changed, %d the same, %d gone", s.New, s.Changed, s.Same, s.Gone)
+	}
+	if f.check || f.dryRun {
+		b.WriteString("; looked at only")
 	}
 	return b.String()
 }
@@ -195,15 +227,34 @@ func importTool(ctx context.Context, a *app, question json.RawMessage, say func(
 	if !ok {
 		return nil, fmt.Errorf("there is no import of %q", q.Kind)
 	}
+	told := seldom(say)
+	o := intake.Options{
+		By: registry.Who{Account: operator}, Today: venue.DayOf(a.clock.Now()), Partial: q.Partial, Told: func(done, total int) { told(progress{"entries written", int64(done), int64(total)}) },
+	}
+	take := func() (r imported, err error) {
+		r.Result, err = intake.Take(ctx, kind, bytes.NewReader(q.File), int64(len(q.File)), a.intake(), o)
+		if p := r.Plan; p != nil {
+			r.Subjects = &outcome{p.New, p.Changed, p.Same, p.Gone}
+		}
+		return r, inWords(err)
+	}
+	if q.DryRun || kind.Name == intake.Subjects.Name { // of subjects what is written is what was looked at
+		o.DryRun = true
+		looked, err := take()
+		if p := looked.Plan; p != nil && err == nil {
+			looked.Held = p.Sweeping() && q.Gone == nil || q.Gone != nil && *q.Gone != p.Gone
+			o.Mark = p.Mark
+		}
+		if err != nil || looked.Held || q.DryRun {
+			return looked, err
+		}
+		o.DryRun = false
+	}
 	details := map[string]string{"kind": kind.Name, "bytes": strconv.Itoa(len(q.File)), "partial": strconv.FormatBool(q.Partial)}
 	if err := a.record(ctx, "register.import", audit.Object{}, details); err != nil {
 		return nil, err
 	}
-	told := seldom(say)
-	result, err := intake.Take(ctx, kind, bytes.NewReader(q.File), int64(len(q.File)), a.intake(), intake.Options{
-		By: registry.Who{Account: operator}, Today: venue.DayOf(a.clock.Now()), Partial: q.Partial, Told: func(done, total int) { told(progress{"entries written", int64(done), int64(total)}) },
-	})
-	return result, inWords(err)
+	return take()
 }
 
 // intake is where files are taken into.

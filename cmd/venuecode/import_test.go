@@ -89,9 +89,9 @@ func TestARegisterOfSubjectsIsImported(t *testing.T) {
 		t.Fatal(err)
 	}
 	token, _ := d.official("checker")
-	for range 2 {
-		out, stderr, code := runs(t, "import", "subjects", file, "--data", d.data, "--json")
-		want(t, "the answer", fmt.Sprint(code, " ", strings.TrimSpace(out), stderr), `0 {"rows":3,"ok":3,"proof":0,"bad":0,"errors":[]}`)
+	for _, c := range []struct{ gone, differs string }{{"53", `"new":3,"changed":0,"same":0`}, {"0", `"new":0,"changed":0,"same":3`}} { // the demo's own go
+		out, stderr, code := runs(t, "import", "subjects", file, "--data", d.data, "--json", "--gone", c.gone)
+		want(t, "the answer", fmt.Sprint(code, " ", strings.TrimSpace(out), stderr), `0 {"rows":3,"ok":3,"proof":0,"bad":0,"errors":[],"subjects":{`+c.differs+`,"gone":`+c.gone+`}}`)
 		var got struct {
 			Have, Must int
 			Rows       []struct {
@@ -102,4 +102,48 @@ func TestARegisterOfSubjectsIsImported(t *testing.T) {
 		d.ask(http.MethodGet, "/console/coverage", token, "").json(t, &got)
 		want(t, "coverage", fmt.Sprint(got.Have, got.Must, got.Rows), "0 1 [{419981001 餐饮 0 1}]")
 	}
+}
+
+// TestAWrongFileDoesNotEmptyTheRegister: whoever takes the wrong one, or half of one,
+// has said how many are gone.
+func TestAWrongFileDoesNotEmptyTheRegister(t *testing.T) {
+	d := quietTown(t)
+	file := filepath.Join(t.TempDir(), "subjects.csv")
+	take := func(code, from, to int, flags ...string) (said string) {
+		t.Helper()
+		text := "名称,地址,所属区划\n"
+		for i := from; i < to; i++ {
+			text += fmt.Sprintf("第%d店,东街%[1]d号,419981001\n", i)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, stderr, got := runs(t, append([]string{"import", "subjects", file, "--data", d.data}, flags...)...)
+		if got != code {
+			t.Fatalf("%d to %d %v: exit code %d, want %d: %s%s", from, to, flags, got, code, out, stderr)
+		}
+		return out + stderr
+	}
+	wantText(t, "instead of the demo's", take(exitFailed, 0, 230), "230 new, 0 changed, 0 the same, 53 gone", "nothing was imported")
+	take(0, 0, 230, "--gone", "53")
+	wantText(t, "a look", take(0, 0, 231, "--dry-run"), "1 new, 0 changed, 230 the same, 0 gone; looked at only")
+	wantText(t, "20 of 230 are few", take(0, 20, 230), "0 new, 0 changed, 210 the same, 20 gone")
+	wantText(t, "21 of 210 are a tenth", take(0, 41, 230), "189 the same, 21 gone")
+	wantText(t, "19 of 189 and more than a tenth, but few", take(0, 60, 230), "170 the same, 19 gone")
+	const held = "21 subjects would be gone; nothing was imported"
+	wantText(t, "21 of 170", take(exitFailed, 81, 232), "2 new, 0 changed, 149 the same, 21 gone", held, "--gone 21 imports it all the same")
+	wantText(t, "a look at them", take(exitFailed, 81, 232, "--dry-run"), held, "looked at only")
+	wantText(t, "another number", take(exitFailed, 81, 232, "--gone", "22"), held)
+	wantText(t, "another number of a few", take(exitFailed, 61, 230, "--gone", "2"), "1 subjects would be gone")
+	if _, _, code := runs(t, "import", "subjects", file, "--data", d.data, "--gone", "x"); code != exitUsage {
+		t.Errorf("no number: %d", code)
+	}
+	if _, _, code := runs(t, "import", "units", file, "--data", d.data, "--gone", "21"); code != exitUsage {
+		t.Errorf("of units: %d", code)
+	}
+	wantText(t, "that number", take(0, 81, 232, "--gone", "21"), "2 new, 0 changed, 149 the same, 21 gone")
+	wantText(t, "once more", take(0, 81, 232), "0 new, 0 changed, 151 the same, 0 gone")
+	wantText(t, "they are back", take(0, 70, 232), "0 new, 11 changed, 151 the same, 0 gone")
+	help, _, _ := runs(t, "import", "subjects", "--help")
+	wantText(t, "the help", help, "--gone", "--dry-run")
 }

@@ -198,3 +198,15 @@ func TestACopyOfTheCheckpointsThatIsGoneIsMissed(t *testing.T) {
 		t.Errorf("without: %+v, %v", report, err)
 	}
 }
+
+// TestAToolBeforeTheFirstStart: who makes the accounts first is told what comes first.
+func TestAToolBeforeTheFirstStart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "venuecode.yaml")
+	if err := os.WriteFile(file, []byte("test: true\ndata_dir: data\nkeys_dir: keys\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr, code := runs(t, "accounts", "bootstrap", "wangli", "王丽", "zhaojun", "赵军", "--config", file)
+	if code != exitFailed || !strings.Contains(stderr, "venuecode serve --config FILE") {
+		t.Errorf("%d %s", code, stderr)
+	}
+}

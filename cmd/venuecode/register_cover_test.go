@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +28,9 @@ func subjects(t *testing.T, d *town) {
 	bad := d.imports(exitFailed, "subjects", subjectHead+matched+"坏行,9141,东街,419981001,,,,,,\n")
 	want(t, "a bad row", say(bad.Rows, bad.Bad, bad.Errors[0].Row, bad.Errors[0].Field), "2 1 3 统一社会信用代码")
 	whole := subjectHead + matched + proposed + refused + prison + exempt + ended
-	for range 2 { // the same file again is the same register
-		want(t, "imported", d.imports(0, "subjects", whole).OK, 6)
+	gone := d.imports(exitFailed, "subjects", whole).Subjects.Gone // the demo's own
+	for _, gone := range []int{gone, 0} {                          // the same file again is the same register
+		want(t, "imported", d.imports(0, "subjects", whole, "--gone", strconv.Itoa(gone)).OK, 6)
 		c := d.covers("the new register", func(c covered) bool { return c.Must == 4 })
 		want(t, "coverage", say(c.Have, c.Lack["unit"]), "1 3")
 		have, must := 0, 0

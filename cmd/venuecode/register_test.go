@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/venuecode/venuecode/intake"
 	"github.com/venuecode/venuecode/internal/mongotest"
 	"github.com/venuecode/venuecode/venue"
 )
@@ -185,7 +184,7 @@ func (d *town) scanned(phone string, at door, status int) (p prompt) {
 
 // imports has an operator import a file while the demo runs; any exit code but
 // the one expected ends the test.
-func (d *town) imports(code int, kind, text string, more ...string) (r intake.Result) {
+func (d *town) imports(code int, kind, text string, more ...string) (r imported) {
 	d.t.Helper()
 	file := filepath.Join(d.t.TempDir(), kind+".csv")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
