@@ -65,7 +65,13 @@ func tighten(s string) string {
 // before Fold, which would make a full stop of ．
 func dotParts(s string) string {
 	rs := []rune(s)
-	part := func(i int) bool { return i >= 0 && i < len(rs) && (isNamePart(rs[i]) || unicode.IsMark(rs[i])) }
+	part := func(i int) bool {
+		if i < 0 || i >= len(rs) {
+			return false
+		}
+		r := rs[i]
+		return isNamePart(r) || unicode.IsMark(r) || r >= firstRadical && r <= lastRadical
+	}
 	for i, r := range rs {
 		if (isMiddleDot(r) || r == '．') && part(i-1) && part(i+1) {
 			rs[i] = '·'

@@ -17,6 +17,7 @@ func TestParsePersonName(t *testing.T) {
 		{"full-width stop", "阿卜杜．热合曼", "阿卜杜·热合曼", "阿*", ""},
 		{"blanks around the dot", "阿卜杜 • 热合曼", "阿卜杜·热合曼", "阿*", ""},
 		{"several dots", "买买提•阿卜杜．热合曼", "买买提·阿卜杜·热合曼", "买*", ""},
+		{"a radical out of a PDF before the dot", "\u2f0e•乙", "冫·乙", "冫*", ""},
 		{"a stop that ends is a stop", "Smith Jr．", "Smith Jr.", "S*", ""},
 		{"ASCII stop kept", "J.R. Smith", "J.R. Smith", "J*", ""},
 		{"case kept, blanks single", " Anna  McDonald ", "Anna McDonald", "A*", ""},
@@ -87,7 +88,7 @@ func TestParseTitle(t *testing.T) {
 }
 
 func FuzzParsePersonName(f *testing.F) {
-	for _, s := range []string{"张　三", "阿卜杜 ． 热合曼", "Ａ．B•c‧・·d", "J． Smith", "Jose\u0301"} {
+	for _, s := range []string{"张　三", "阿卜杜 ． 热合曼", "Ａ．B•c‧・·d", "J． Smith", "Jose\u0301", "\u2f0e•乙"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
