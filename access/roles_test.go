@@ -40,7 +40,7 @@ func TestEveryRuleIsQuoted(t *testing.T) {
 }
 
 // The permissions that show what residents, units or divisions did.
-var business = []Permission{UnitsRead, UnitsWrite, VenuesWrite, DoorsRead, CodesReview, RegisterSend, RegisterEnter, RegisterImport, CoverageRead, ScansAssist, BoardRead, ReportsApprove,
+var business = []Permission{UnitsRead, UnitsWrite, VenuesWrite, DoorsRead, CodesReview, RegisterSend, RegisterEnter, RegisterImport, CoverageRead, GroupsWrite, DutiesWrite, ScansAssist, BoardRead, ReportsApprove,
 	ReportsPaste, LedgerRead, NoticesRead, NoticesDraft, NoticesSign, CasesOpen, CasesRead, CasesApprove, ContactsRead, ContactsExport, RevealIdentity}
 
 func TestNoRoleSeesEverything(t *testing.T) {

@@ -408,12 +408,13 @@ type warning struct {
 func (w warning) Act() string { return path.Base(w.To) }
 
 // warn asks once more where a merger leaves somebody of the register without a unit.
+// The page sends the unit that was found: what is confirmed is a merger into that.
 func (h *Handler) warn(c *call, merged, into venue.UnitID) (*answer, error) {
 	forsakes, err := h.Coverage.Forsakes(c.ctx, merged, into)
 	if err != nil || !forsakes {
 		return nil, filled(err)
 	}
-	page := warning{choiceError{errListed.Code, errListed.Message}, c.Path(), c.fields("")}
+	page := warning{choiceError{errListed.Code, errListed.Message}, c.Path(), append(c.fields("into"), typed{"into", string(into)})}
 	return &answer{status: fiber.StatusConflict, page: "warning", data: page}, nil
 }
 

@@ -182,7 +182,7 @@ var (
 // groupOf is the group that was sent, its webhook sealed; nil if there was none.
 func (h *Handler) groupOf(c *call, id venue.GroupID, q groupSent) (g venue.Group, err error) {
 	g.ID = id
-	if g.Name, err = venue.ParseTitle("name", q.Name, 2, nameMost); err != nil {
+	if g.Name, err = venue.ParsePublic("group_name", q.Name, 2, nameMost); err != nil { // the audit has it
 		return g, err
 	}
 	if g.Sector, err = venue.ParseTitle("sector", q.Sector, 0, nameMost); err != nil {
@@ -348,6 +348,9 @@ func (h *Handler) readDuty(c *call) (q dutySent, err error) {
 		}
 		_, err = h.Office.Group(c.ctx, c.by.Scope(), q.Group)
 	case venue.DutyExempt:
+		if q.Until == "" {
+			return q, &venue.Invalid{Field: "until", Reason: "missing"}
+		}
 		if q.until, err = venue.ParseDay(q.Until); err != nil {
 			return q, &venue.Invalid{Field: "until", Reason: "shape"}
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,6 +99,36 @@ func TestAWebhookGoesInAndNeverComesOut(t *testing.T) {
 	answers += made.body + again.body + changed.body + d.log.String()
 	if strings.Contains(strings.ToLower(answers), hook) {
 		t.Error("the webhook is told")
+	}
+}
+
+// TestAFaultOfADutyOrAGroupIsNamed: on a page, by the words beside its field.
+func TestAFaultOfADutyOrAGroupIsNamed(t *testing.T) {
+	d := newDesk(t, access.RoleChecker)
+	token := d.login("checker")
+	group := func(name string) url.Values {
+		return url.Values{"id": {"wr1"}, "name": {name}, "division": {"410482001"}, "webhook": {hook}}
+	}
+	many := url.Values{"ids[]": slices.Repeat([]string{"unit-a"}, mostNamed+1), "duty": {"covered"}}
+	for says, c := range map[string]struct {
+		path string
+		form url.Values
+	}{
+		"群名称长度不符合要求":           {"/console/groups", group("群")},
+		"群名称含有疑似证件号码或手机号":      {"/console/groups", group("请打13912345678")},
+		"免报的最后一天不能为空":          {"/console/units/unit-a/duty", url.Values{"duty": {"exempt"}, "until": {""}, "reason": {"停业"}}},
+		"免报的最后一天最早是今天，最晚是一年以后": {"/console/units/unit-a/duty", url.Values{"duty": {"exempt"}, "until": {"2022-05-01"}, "reason": {"停业"}}},
+		"上报群不能为空":              {"/console/units/unit-a/duty", url.Values{"duty": {"reports"}, "group": {""}}},
+		"请先勾选要办理的":             {"/console/duties", url.Values{"duty": {"covered"}}},
+		"一次最多办理 500 个":         {"/console/duties", many},
+	} {
+		c.form.Set("csrf", formToken(token))
+		if got := d.browse("POST", c.path, token, c.form); got.status != 422 || !strings.Contains(got.body, says) {
+			t.Errorf("%s: %d %s", says, got.status, got.body)
+		}
+	}
+	if page := d.browse("GET", "/console/groups", token, nil); strings.Contains(page.body, "姓名") {
+		t.Error("a group is asked for its 姓名")
 	}
 }
 

@@ -42,7 +42,7 @@ func TestAMergerOfTwoSubjectsIsConfirmed(t *testing.T) {
 		}
 	}
 	page := d.browse("POST", merge, town, url.Values{"csrf": {formToken(town)}, "into": {"甲校金丝雀"}, "reason": {"机构<改>革"}})
-	for _, part := range []string{"应设主体名录", `action="` + merge + `"`, `name="into" value="甲校金丝雀"`, `name="reason" value="机构&lt;改&gt;革"`, `name="confirm" value="1"`} {
+	for _, part := range []string{"应设主体名录", `action="` + merge + `"`, `name="into" value="unit-a"`, `name="reason" value="机构&lt;改&gt;革"`, `name="confirm" value="1"`} {
 		if page.status != 409 || !strings.Contains(page.body, part) {
 			t.Errorf("%d: the page lacks %s: %s", page.status, part, page.body)
 		}

@@ -229,7 +229,7 @@ var words = map[string]string{
 	"find": "查找", "find.q": "名称、信用代码或场所码", "find.hint": "可以查：单位、场所名称的开头（“青禾市”一类的市名可以不写），完整的统一社会信用代码，场所码的编号或链接，原系统码的内容。名称中间的字查不到。只查本辖区。",
 	"find.more": "还有更多，请多输入几个字。", "find.none": "没有找到。", "choose.title": "请选择", "choose.this": "选这个", "choose.of": "所属", "choose.mark": "信用代码或地址",
 	"bind.unit": "上报人绑定码", "bind.venue": "负责人绑定码", "bind.unit.make": "生成上报人绑定码", "bind.venue.make": "生成负责人绑定码", "bind.once": "只显示这一次，请当面或电话告知本人", "bind.how": "请本人在企业微信群里 @机器人，或在企业微信应用、公众号里单聊，发送下面这句话：", "bind.until": "有效至", "bind.rule": "只能用一次",
-	"bind.unit.what": "绑定后代表单位上报每日扫码次数。", "bind.venue.what": "绑定后，场所有人扫出红码时收到告警。", "hours": "营业时间", "hours.not": "未填", "position": "位置", "position.not": "未填，扫码的人是否在附近无从判断", "position.lng": "东经", "position.lat": "北纬", "position.radius": "半径（米）",
+	"bind.unit.what": "绑定后代表单位上报每日扫码次数。", "bind.venue.what": "绑定后，场所有人扫出红码时收到告警。", "hours": "营业时间", "hours.not": "未填", "position": "位置", "position.not": "未填，扫码的人是否在附近无从判断", "position.lng": "东经", "position.lat": "北纬", "position.radius": "半径", "position.metres": "米",
 	"sentinel.set": "设为哨点", "sentinel.clear": "取消哨点", "sentinel.hint": "哨点：黄码按更严的规定处置，没有人扫码要查原因。几秒内对全部出入口生效。",
 	"managers": "接收红码告警的负责人", "managers.account": "账号", "managers.since": "绑定时间", "managers.remove": "解除",
 	"contacts": "联系人", "contacts.hint": "只供审核和联系使用，查看已记入审计。", "contacts.masked": "姓名和手机号已隐去部分内容。", "contacts.applicant": "申请人", "contacts.manager": "管理人员",
@@ -242,7 +242,7 @@ var words = map[string]string{
 	"venue.stop": "停用、恢复、注销", "venue.stop.of": "对象", "venue.stop.hint": "停用：扫码提示无效，可以恢复。注销：码永久失效，不能恢复。", "transfer.hint": "场所和全部码归新单位，以前的扫码仍算原单位。", "merge.hint": "本场所由另一处代替，两处的码都还能扫。不能撤销。", "merge.unit.hint": "本单位由另一单位代替，场所和码归另一单位。不能撤销。",
 	"none.units": "没有单位。", "none.applications": "没有这样的申领。", "none.incomplete": "没有待补全的场所。", "none.blanks": "还没有印制过。", "none.imports": "还没有导入过。", "none.doors": "没有场所码。", "none.contacts": "没有登记联系人。",
 	"none.history": "没有办理记录。", "none.missing": "没有缺码的。", "none.deadline": "没有，全部按期完成。", "none.silent": "没有静默的场所码。", "none.proposals": "没有待认领的主体。", "none.managers": "还没有人绑定，扫出红码时场所里没有人收到告警。",
-	"groups": "上报群", "group": "上报群", "group.id": "群编号", "group.count": "单位数", "group.add": "登记上报群", "group.change": "修改", "group.suggested": "建议编入", "groups.back": "返回上报群", "none.groups": "还没有登记上报群。",
+	"groups": "上报群", "group": "上报群", "group.id": "群编号", "group.name": "群名称", "group.count": "单位数", "group.add": "登记上报群", "group.change": "修改", "group.suggested": "建议编入", "groups.back": "返回上报群", "none.groups": "还没有登记上报群。",
 	"groups.hint": "办公室主任群：单位在群里上报每日扫码次数，提醒和日报发到群里。单位数是其中本辖区的。", "group.id.hint": "在群里添加机器人，发送“@机器人 帮助”，机器人回复群编号。群编号登记后不能改；换了群的，另行登记，再把原群的单位改编过去。",
 	"webhook": "消息推送地址", "webhook.hint": "在群里添加“消息推送”得到的地址，或者其中的 key。加密保存，以后不再显示。", "webhook.keep": "消息推送地址不填不改。",
 	"ungrouped": "尚未编入上报群", "ungrouped.hint": "登记了、还没有人要求上报的单位。建议的群按区划和行业得出，由您确定，系统不会自动编入。", "ungrouped.back": "返回尚未编入上报群", "none.ungrouped": "没有，都已编入。",
@@ -320,7 +320,7 @@ var _ = [1]struct{}{}[maxSheet>>20-15] // the hints name them
 var _ = [1]struct{}{}[ownSheet>>20-2]
 
 var invalidWords = map[string]string{
-	"ids": "要办理的", "chat": "群编号", "webhook": "消息推送地址", "sector": "行业", "group": "上报群", "duty": "报送方式", "until": "免报的最后一天", "q": "查找的内容", "count": "张数", "venue": "场所",
+	"chat": "群编号", "group_name": "群名称", "webhook": "消息推送地址", "sector": "行业", "group": "上报群", "duty": "报送方式", "until": "免报的最后一天", "q": "查找的内容", "count": "张数", "venue": "场所",
 	"photo": "照片", "finding": "情况", "remark": "备注", "sheet": "纸张", "as": "文件类型", "door": "场所码",
 	"state": "状态", "id": "编号", "code": "场所码", "doors": "出入口名称",
 	"user": "用户名", "name": "姓名", "password": "口令", "roles": "角色", "divisions": "区划", "division": "区划",
@@ -336,16 +336,24 @@ var reasonWords = map[string]string{
 	"too_late": "晚于可提前销毁的最晚日期", "range": "不在允许的范围内", "differs": "与本平台不符", "unclear": "不在本辖区或有重名，请填区划代码",
 }
 
+// invalidSentences are those that say more than a field and a reason.
+var invalidSentences = map[string]string{
+	"password user": "口令不能包含用户名",
+	"ids missing":   "请先勾选要办理的",
+	"ids range":     fmt.Sprintf("一次最多办理 %d 个", mostNamed),
+	"until range":   "免报的最后一天最早是今天，最晚是一年以后",
+}
+
 func invalidSentence(e *venue.Invalid) string {
+	if s, ok := invalidSentences[e.Field+" "+e.Reason]; ok {
+		return s
+	}
 	field, ok := invalidWords[e.Field]
 	if !ok {
 		field = "填写的内容"
 	}
 	reason, ok := reasonWords[e.Reason]
-	switch {
-	case e.Field == "password" && e.Reason == "user":
-		reason = "不能包含用户名"
-	case !ok:
+	if !ok {
 		reason = "有误，请检查"
 	}
 	return field + reason
