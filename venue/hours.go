@@ -39,6 +39,8 @@ const (
 	betweenHours = " 、,；;/和及"
 )
 
+const longestNight = 18 * 60 // minutes from the day into the next, unless 次日 says so
+
 var (
 	someDays   = regexp.MustCompile(`^(?:(每天|每日)|(周末)|` + weekday + `([一二三四五六日天])(?:` + upTo + weekday + `?([一二三四五六日天]))?)`)
 	somePeriod = regexp.MustCompile(`^(?:(全天|24小时)+(?:营业|开放)?|` + daytime + upTo + `(次日|第二天)?` + daytime + `)`)
@@ -46,11 +48,12 @@ var (
 
 // ParseHours reads opening hours as people write them: periods of every day or,
 // with days before them, of these: 8:00—22:30, 周一至周五 08:00-12:00、14:00-18:00；周六
-// 全天. A period that ends before it begins ends on the next day. Periods that touch
-// are one; the same hours are the same text. Blank is "". Reasons: "length"
-// (more than 200 characters), "shape", "range" (a time that there is not, a period of
-// more than a day or of nothing, or more than 50 a week), "overlap" (a minute twice:
-// which period is meant for 08:00-18:00；周六 09:00-12:00 is not guessed).
+// 全天. A period that ends before it begins ends on the next day, where that says
+// so (次日) or within 18 hours: who writes 8点到5点 means 17:00. Periods that touch
+// are one; the same hours are the same text. Blank is "". Reasons: "length" (more
+// than 200 characters), "shape", "range" (a time that there is not, a period of more
+// than a day, of nothing or of such a night, or more than 50 a week), "overlap" (a
+// minute twice: which period is meant for 08:00-18:00；周六 09:00-12:00 is not guessed).
 func ParseHours(s string) (Hours, error) {
 	refuse := func(reason string) (Hours, error) { return "", &Invalid{Field: "hours", Reason: reason} }
 	if len(s) > utf8.UTFMax*hoursMax {
@@ -173,8 +176,13 @@ func periodOf(m []string) (from, to int, ok bool) {
 	if from >= dayLong || to > dayLong || from == to && m[5] == "" {
 		return 0, 0, false
 	}
-	if m[5] != "" || to < from {
+	switch {
+	case m[5] != "":
 		to += dayLong
+	case to < from:
+		if to += dayLong; to > dayLong && to-from > longestNight {
+			return 0, 0, false
+		}
 	}
 	return from, to, to-from <= dayLong
 }
@@ -247,10 +255,14 @@ func (o opening) String() string {
 	if o.from == 0 && o.to == dayLong {
 		return "全天"
 	}
+	next := ""
 	if o.to > dayLong {
+		if o.to-o.from > longestNight {
+			next = "次日"
+		}
 		o.to -= dayLong
 	}
-	return fmt.Sprintf("%02d:%02d-%02d:%02d", o.from/60, o.from%60, o.to/60, o.to%60)
+	return fmt.Sprintf("%02d:%02d-%s%02d:%02d", o.from/60, o.from%60, next, o.to/60, o.to%60)
 }
 
 // writeDays writes those of the week that are among some; "" for all.
