@@ -302,7 +302,10 @@ func (h *Handler) ungrouped(c *call) (answer, error) {
 // reporting fills in how a unit reports, and the form by which that is changed.
 func (h *Handler) reporting(c *call, u venue.Unit, out *unitPage) error {
 	if out.Duty == venue.DutyExempt {
-		out.DutyReason, out.DutyUntil, out.DutyFrom = u.DutyReason, u.DutyUntil, u.DutyFrom
+		out.DutyReason, out.DutyUntil = u.DutyReason, u.DutyUntil
+	}
+	if h.today() < u.DutyFrom {
+		out.DutyFrom = u.DutyFrom
 	}
 	if out.DutyUntil != 0 && out.DutyUntil < h.today() { // it is over, and no group waits
 		out.DutyReason, out.DutyUntil = registry.NotInGroup, 0

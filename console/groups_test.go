@@ -260,7 +260,7 @@ func TestHowAUnitReportsIsSetOnItsPage(t *testing.T) {
 	if got := set(`{"duty":"reports","group":"group-all"}`); got.status != 200 {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
-	if u := is(); u.Duty != venue.DutyExempt || u.DutyFrom != d.h.today()+1 || u.Group.ID != "group-all" {
+	if u := is(); u.Duty != venue.DutyCovered || u.DutyFrom != d.h.today()+1 || u.Group.ID != "group-all" {
 		t.Errorf("in another group: %+v", u)
 	}
 	page := d.browse("GET", "/console/units/kid-a", town, nil).body

@@ -450,7 +450,7 @@ func (r *Register) EnterUnits(ctx context.Context, entries []UnitEntry, by regis
 
 // hang looks whether units stand below one that has ended, and puts them where its
 // end has put those that it found. Who ends a unit looks for them once more when that
-// is written, and who enters one looks here afterwards: none is left.
+// is written, and who enters or moves one looks here afterwards: none is left.
 func (r *Register) hang(ctx context.Context, units []venue.Unit) error {
 	for range mostEnds {
 		var above []string
@@ -470,7 +470,7 @@ func (r *Register) hang(ctx context.Context, units []venue.Unit) error {
 			row, err = r.reg.units.Update(ctx, string(u.ID), false, func(u *venue.Unit) error {
 				switch {
 				case u.Parent != p.ID: // by whoever ends it
-				case p.Into != "":
+				case p.Into != "" && p.Into != u.ID:
 					u.Parent = p.Into
 				default:
 					*u = registry.Orphan(*u, p.Parent)

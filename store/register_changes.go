@@ -149,8 +149,12 @@ func (r *Register) carryOut(ctx context.Context, row Row[ChangeRow]) error {
 	if name := row.Value.Frees; err == nil && name != "" {
 		err = r.free(ctx, c, name)
 	}
-	if err == nil {
-		err = r.reg.changed(ctx, touchedBy(c)...)
+	switch c.Act {
+	case registry.ActGroup, registry.ActCover, registry.ActExempt: // neither a door nor a subject is another by that
+	default:
+		if err == nil {
+			err = r.reg.changed(ctx, touchedBy(c)...)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("carry out %s: %w", c.Act, err)
@@ -271,7 +275,7 @@ func (r *Register) carryUnit(ctx context.Context, c registry.Change) error {
 	}
 	if _, err := r.reg.units.Update(ctx, string(c.Unit.ID), false, func(u *venue.Unit) error {
 		if u.Changes < c.Number {
-			*u = *c.Unit
+			*u = registry.Orphan(*c.Unit, u.Parent) // the end of the unit above is no change of this one
 		}
 		return nil
 	}); err != nil {
@@ -327,18 +331,7 @@ func (r *Register) moveAll(ctx context.Context, c registry.Change) error {
 	if err := r.rise(ctx, into, *c.Unit); err != nil {
 		return err
 	}
-	children, err := r.reg.units.All(ctx, Query{Index: "parent", Equal: from})
-	for _, row := range children {
-		if err == nil {
-			_, err = r.reg.units.Update(ctx, row.ID, false, func(u *venue.Unit) error {
-				if u.Parent == c.Unit.ID {
-					u.Parent = into.ID
-				}
-				return nil
-			})
-		}
-	}
-	if err != nil {
+	if err := r.place(ctx, c.Unit.ID, into.ID); err != nil {
 		return err
 	}
 	bound, err := r.reg.bindings.All(ctx, Query{Index: "unit", Equal: from})
@@ -357,11 +350,14 @@ func (r *Register) rise(ctx context.Context, into, merged venue.Unit) error {
 	seen := map[venue.UnitID]bool{}
 	for above := into.Parent; above != "" && !seen[above]; {
 		if above == merged.ID {
-			_, err := r.reg.units.Update(ctx, string(into.ID), false, func(u *venue.Unit) error {
+			row, err := r.reg.units.Update(ctx, string(into.ID), false, func(u *venue.Unit) error {
 				*u = registry.Orphan(*u, merged.Parent)
 				return nil
 			})
-			return err
+			if err != nil {
+				return err
+			}
+			return r.hang(ctx, []venue.Unit{row.Value})
 		}
 		seen[above] = true
 		u, err := r.reg.Unit(ctx, above)
@@ -371,6 +367,27 @@ func (r *Register) rise(ctx context.Context, into, merged venue.Unit) error {
 		above = u.Parent
 	}
 	return nil
+}
+
+// place has the units below one stand below another, which may be ending as well.
+func (r *Register) place(ctx context.Context, from, below venue.UnitID) error {
+	children, err := r.reg.units.All(ctx, Query{Index: "parent", Equal: []any{string(from)}})
+	units := make([]venue.Unit, len(children))
+	for i, row := range children {
+		if err == nil {
+			row, err = r.reg.units.Update(ctx, row.ID, false, func(u *venue.Unit) error {
+				if u.Parent == from {
+					*u = registry.Orphan(*u, below)
+				}
+				return nil
+			})
+			units[i] = row.Value
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return r.hang(ctx, units)
 }
 
 // closeAll ends what was a closed unit's: its venues close, the units below it go
@@ -387,18 +404,7 @@ func (r *Register) closeAll(ctx context.Context, c registry.Change) error {
 	if err != nil {
 		return err
 	}
-	children, err := r.reg.units.All(ctx, Query{Index: "parent", Equal: of})
-	for _, row := range children {
-		if err == nil {
-			_, err = r.reg.units.Update(ctx, row.ID, false, func(u *venue.Unit) error {
-				if u.Parent == c.Unit.ID {
-					*u = registry.Orphan(*u, c.Unit.Parent)
-				}
-				return nil
-			})
-		}
-	}
-	if err != nil {
+	if err := r.place(ctx, c.Unit.ID, c.Unit.Parent); err != nil {
 		return err
 	}
 	bound, err := r.reg.bindings.All(ctx, Query{Index: "unit", Equal: of})

@@ -295,6 +295,99 @@ func TestAUnitEnteredBelowOneThatEnds(t *testing.T) {
 	}
 }
 
+// TestAUnitChangedWhileTheOneAboveEnds: the change is made, and it stands where the
+// end has put it.
+func TestAUnitChangedWhileTheOneAboveEnds(t *testing.T) {
+	for _, cover := range []bool{true, false} {
+		for _, end := range []string{"merged", "merged into it", "closed", "closed, like the next"} {
+			t.Run(fmt.Sprintf("%s, covered: %v", end, cover), func(t *testing.T) {
+				ctx := t.Context()
+				m := &meddling{Engine: openStore(t)}
+				b := newBureau(t, m)
+				put(t, b.registry, store.Registered{Units: []venue.Unit{
+					{ID: "top", Name: "上级", Duty: venue.DutyReports, Group: "g"}, {ID: "above", Name: "中间", Parent: "top", Duty: venue.DutyReports, Group: "g"},
+					{ID: "into", Name: "另一个", Duty: venue.DutyReports, Group: "g"}, {ID: "unit", Name: "下级", Parent: "above", Duty: venue.DutyExempt}}})
+				want := venue.UnitID("top")
+				m.before = map[string]func(string){store.Units.Name: func(string) {
+					var err error
+					switch end {
+					case "merged":
+						want = "into"
+						_, err = b.MergeUnits(ctx, "above", "into", officer)
+					case "merged into it":
+						_, err = b.MergeUnits(ctx, "above", "unit", officer)
+					case "closed, like the next":
+						want = ""
+						if _, err = b.CloseUnit(ctx, "above", officer); err == nil {
+							_, err = b.CloseUnit(ctx, "top", officer)
+						}
+					default:
+						_, err = b.CloseUnit(ctx, "above", officer)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				}}
+				var err error
+				if cover {
+					_, err = b.Cover(ctx, "unit", officer)
+				} else {
+					_, err = b.JoinGroup(ctx, "unit", "g", officer)
+				}
+				if err != nil || len(m.before) > 0 {
+					t.Fatal(err, m.before)
+				}
+				duty := venue.DutyReports
+				if cover {
+					duty = venue.DutyCovered
+				}
+				if cover && want == "" {
+					duty = venue.DutyExempt // like whatever is covered by nobody
+				}
+				if u, err := b.register.Unit(ctx, "unit"); err != nil || u.Parent != want || u.Duty != duty {
+					t.Errorf("it is %s below %q, want %s below %q; %v", u.Duty, u.Parent, duty, want, err)
+				}
+			})
+		}
+	}
+}
+
+// TestUnitsAboveEachOtherEndAtOnce: what was below both stands where their ends lead,
+// whoever is first.
+func TestUnitsAboveEachOtherEndAtOnce(t *testing.T) {
+	for _, inner := range []string{"closed", "merged"} {
+		for _, outer := range []string{"closed", "merged"} {
+			t.Run(inner+" below one that is "+outer, func(t *testing.T) {
+				ctx := t.Context()
+				m := &meddling{Engine: openStore(t)}
+				b := newBureau(t, m)
+				put(t, b.registry, store.Registered{Units: []venue.Unit{
+					{ID: "top", Name: "上级"}, {ID: "outer", Name: "外层", Parent: "top"}, {ID: "inner", Name: "内层", Parent: "outer"}, {ID: "into", Name: "另一个"}, {ID: "unit", Name: "下级", Parent: "inner"}}})
+				ends := func(id venue.UnitID, how string) {
+					var err error
+					if how == "merged" {
+						_, err = b.MergeUnits(ctx, id, "into", officer)
+					} else {
+						_, err = b.CloseUnit(ctx, id, officer)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				m.before = map[string]func(string){store.Units.Name: func(string) { ends("outer", outer) }}
+				ends("inner", inner)
+				want := venue.UnitID("top")
+				if inner == "merged" || outer == "merged" {
+					want = "into"
+				}
+				if u, err := b.register.Unit(ctx, "unit"); err != nil || u.Parent != want || len(m.before) > 0 {
+					t.Errorf("it stands below %q, want %q; %v", u.Parent, want, err)
+				}
+			})
+		}
+	}
+}
+
 // TestAVenueThatWasGivenAwayIsNotClosed: it leaves the unit while another of its
 // venues is closed.
 func TestAVenueThatWasGivenAwayIsNotClosed(t *testing.T) {

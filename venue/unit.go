@@ -1,6 +1,9 @@
 package venue
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Opaque identifiers. They are random, carry no meaning and are never reused.
 type (
@@ -48,14 +51,22 @@ type Unit struct {
 
 	Duty       Duty
 	DutyReason string
-	DutyUntil  Day // an exemption's last day; 0 = none set
-	DutyFrom   Day // a reporting unit's first day; 0 = since ever
+	DutyUntil  Day          // an exemption's last day; 0 = none set
+	DutyFrom   Day          // the duty's first day; 0 = since ever
+	Former     []FormerDuty // those before it, the oldest first; before them it was exempt
 
 	// Status is StatusPending while its USCC waits for proof from the register,
 	// and StatusClosed once it is dissolved or merged; "" stands for StatusActive.
 	Status  Status
 	Into    UnitID // merged: the unit that stands for it
 	Changes int64  // the number of the last change made to it
+}
+
+// FormerDuty is a duty that a unit had, from a day on until the next: a day that is
+// over stays on the board as it was.
+type FormerDuty struct {
+	Duty Duty
+	From Day
 }
 
 // Pending tells whether an officer must see the register before the unit's
@@ -65,11 +76,16 @@ func (u Unit) Pending() bool { return u.Status == StatusPending }
 // Closed tells whether the unit is no more, or another stands for it.
 func (u Unit) Closed() bool { return u.Status == StatusClosed }
 
-// DutyOn is the duty in force on d. Before its first day a unit is exempt. Past its
-// last day an exemption is over, but for a unit in no group: nobody would ask it.
+// DutyOn is the duty in force on d. Past its last day an exemption is over, but for a
+// unit in no group: nobody would ask it.
 func (u Unit) DutyOn(d Day) Duty {
 	switch {
-	case u.Duty == DutyReports && d < u.DutyFrom:
+	case d < u.DutyFrom:
+		for _, was := range slices.Backward(u.Former) {
+			if d >= was.From {
+				return was.Duty
+			}
+		}
 		return DutyExempt
 	case u.Duty == DutyExempt && u.DutyUntil != 0 && d > u.DutyUntil && u.Group != "":
 		return DutyReports

@@ -83,7 +83,7 @@ func (s *Service) reporter(ctx context.Context, id venue.UnitID, t time.Time) (v
 		return unit, nil
 	}
 	switch {
-	case day < unit.DutyFrom:
+	case unit.Duty == venue.DutyReports:
 		return venue.Unit{}, &Refusal{Why: RefusedNotYet, From: unit.DutyFrom}
 	case unit.DutyOn(day) == venue.DutyExempt:
 		return venue.Unit{}, &Refusal{Why: RefusedExempt}

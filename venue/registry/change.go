@@ -365,7 +365,7 @@ func CorrectUnit(was, to venue.Unit) (Change, error) {
 		return Change{}, refuse(RuleClosed)
 	}
 	to.ID, to.Group, to.Into, to.Changes, to.Parent = was.ID, was.Group, was.Into, was.Changes, was.Parent
-	to.Duty, to.DutyReason, to.DutyUntil, to.DutyFrom = was.Duty, was.DutyReason, was.DutyUntil, was.DutyFrom
+	to.Duty, to.DutyReason, to.DutyUntil, to.DutyFrom, to.Former = was.Duty, was.DutyReason, was.DutyUntil, was.DutyFrom, was.Former
 	if to.USCC == was.USCC {
 		to.Status = was.Status
 	}
@@ -423,7 +423,7 @@ const UnitEnded = "已注销或合并"
 // number.
 func ended(u venue.Unit) *venue.Unit {
 	u = exempt(u, UnitEnded, 0)
-	u.Status, u.Group = venue.StatusClosed, ""
+	u.Status, u.Group, u.DutyFrom, u.Former = venue.StatusClosed, "", 0, nil
 	return &u
 }
 
@@ -439,9 +439,23 @@ func Orphan(u venue.Unit, above venue.UnitID) venue.Unit {
 }
 
 func exempt(u venue.Unit, reason string, until venue.Day) venue.Unit {
-	u.Duty, u.DutyReason, u.DutyUntil, u.DutyFrom = venue.DutyExempt, reason, until, 0
+	u.Duty, u.DutyReason, u.DutyUntil = venue.DutyExempt, reason, until
 	return u
 }
+
+// since has u's next duty begin on a day, and keeps those until then.
+func since(u venue.Unit, day venue.Day) venue.Unit {
+	former := append(slices.Clone(u.Former), venue.FormerDuty{Duty: u.DutyOn(u.DutyFrom), From: u.DutyFrom})
+	if over := u.DutyUntil + 1; u.DutyOn(over) != u.DutyOn(u.DutyFrom) && over > u.DutyFrom {
+		former = append(former, venue.FormerDuty{Duty: u.DutyOn(over), From: over})
+	}
+	former = slices.DeleteFunc(former, func(was venue.FormerDuty) bool { return was.From >= day })
+	u.Former, u.DutyFrom = former[max(0, len(former)-mostFormer):], day
+	return u
+}
+
+// mostFormer is how many duties are kept of a unit.
+const mostFormer = 50
 
 // JoinGroup has a unit report in a group. Where it did not report, it begins with
 // the day after today: nobody is called missing in a window of which they heard
@@ -455,9 +469,9 @@ func JoinGroup(u venue.Unit, group venue.GroupID, today venue.Day) (Change, erro
 	case u.Duty == venue.DutyReports && u.Group == group:
 		return Change{}, refuse(RuleAlready)
 	case u.DutyOn(today) != venue.DutyReports:
-		u.DutyFrom = today + 1
+		u = since(u, today+1)
 	case u.Duty == venue.DutyExempt: // which is over
-		u.DutyFrom = u.DutyUntil + 1
+		u = since(u, u.DutyUntil+1)
 	}
 	u.Group, u.Duty, u.DutyReason, u.DutyUntil = group, venue.DutyReports, "", 0
 	return Change{Act: ActGroup, Unit: &u}, nil
@@ -474,16 +488,21 @@ func Cover(u, above venue.Unit, today venue.Day) (Change, error) {
 	case above.DutyOn(today+1) != venue.DutyReports:
 		return Change{}, refuse(RuleAbove)
 	}
-	u.Duty, u.DutyReason, u.DutyUntil, u.DutyFrom = venue.DutyCovered, "", 0, 0
+	u = since(u, today)
+	u.Duty, u.DutyReason, u.DutyUntil = venue.DutyCovered, "", 0
 	return Change{Act: ActCover, Unit: &u}, nil
 }
 
 // Exempt has nobody expect a number of a unit, at once and up to and including a
-// day. It stays in its group, where it is due again on the day after.
-func Exempt(u venue.Unit, reason string, until venue.Day) (Change, error) {
+// day. It stays in its group, where it is due again on the day after, but for one that
+// was covered: it was not due there.
+func Exempt(u venue.Unit, reason string, until, today venue.Day) (Change, error) {
 	if u.Closed() {
 		return Change{}, refuse(RuleClosed)
 	}
-	u = exempt(u, reason, until)
+	if u.Duty == venue.DutyCovered {
+		u.Group = ""
+	}
+	u = exempt(since(u, today), reason, until)
 	return Change{Act: ActExempt, Unit: &u}, nil
 }

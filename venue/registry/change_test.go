@@ -134,7 +134,7 @@ func TestOnlyWhoReportsCovers(t *testing.T) {
 }
 
 func TestAnExemptionEndsInTheGroupInWhichItBegan(t *testing.T) {
-	change, err := Exempt(venue.Unit{Duty: venue.DutyReports, Group: "g", DutyFrom: aDay + 1}, "停业装修", aDay+3)
+	change, err := Exempt(venue.Unit{Duty: venue.DutyReports, Group: "g", DutyFrom: aDay + 1}, "停业装修", aDay+3, aDay)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,11 +143,47 @@ func TestAnExemptionEndsInTheGroupInWhichItBegan(t *testing.T) {
 			t.Errorf("day %d: %s, want %s", d-aDay, got, want)
 		}
 	}
-	if change, err = Exempt(venue.Unit{Duty: venue.DutyExempt, DutyReason: NotInGroup}, "停业装修", aDay); err != nil || change.Unit.DutyOn(aDay+1) != venue.DutyExempt {
+	if change, err = Exempt(venue.Unit{Duty: venue.DutyExempt, DutyReason: NotInGroup}, "停业装修", aDay, aDay); err != nil || change.Unit.DutyOn(aDay+1) != venue.DutyExempt {
 		t.Errorf("a unit in no group is due after its exemption: %+v, %v", change.Unit, err)
 	}
-	if _, err := Exempt(venue.Unit{Status: venue.StatusClosed}, "停业装修", aDay); ruleOf(err) != RuleClosed {
+	if _, err := Exempt(venue.Unit{Status: venue.StatusClosed}, "停业装修", aDay, aDay); ruleOf(err) != RuleClosed {
 		t.Error(err)
+	}
+}
+
+// TestADayThatIsOverKeepsItsDuty: the board of yesterday says tomorrow what it says
+// today.
+func TestADayThatIsOverKeepsItsDuty(t *testing.T) {
+	above := venue.Unit{Duty: venue.DutyReports, Group: "g"}
+	changes := map[string]func(u venue.Unit) (Change, error){
+		"exempt":  func(u venue.Unit) (Change, error) { return Exempt(u, "停业装修", aDay+3, aDay) },
+		"covered": func(u venue.Unit) (Change, error) { return Cover(u, above, aDay) },
+		"joined":  func(u venue.Unit) (Change, error) { return JoinGroup(u, "other", aDay) },
+	}
+	for _, was := range []venue.Unit{
+		above,
+		{Duty: venue.DutyReports, Group: "g", DutyFrom: aDay - 1},
+		{Duty: venue.DutyCovered, Group: "g"},
+		{Duty: venue.DutyExempt, DutyUntil: aDay - 2, Group: "g"},
+		{Duty: venue.DutyExempt, DutyReason: NotInGroup},
+	} {
+		for name, change := range changes {
+			c, err := change(was)
+			if ruleOf(err) == RuleAlready {
+				continue
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			for d := aDay - 2; d < aDay; d++ {
+				if got, want := c.Unit.DutyOn(d), was.DutyOn(d); got != want {
+					t.Errorf("%s, of %+v: day %d is %s, was %s", name, was, d-aDay, got, want)
+				}
+			}
+		}
+	}
+	c, err := Exempt(venue.Unit{Duty: venue.DutyCovered, Group: "g"}, "停业装修", aDay, aDay)
+	if err != nil || c.Unit.DutyOn(aDay+1) == venue.DutyReports {
+		t.Errorf("a covered unit is due after an exemption: %+v, %v", c.Unit, err)
 	}
 }
 

@@ -481,10 +481,11 @@ func (s *Service) above(ctx context.Context, u venue.Unit) (venue.Unit, error) {
 // Exempt has nobody expect a number of a unit until a day is over: by.Reason says
 // why. The day is neither past nor more than a year ahead; *venue.Invalid.
 func (s *Service) Exempt(ctx context.Context, id venue.UnitID, until venue.Day, by Who) (Change, error) {
-	if today := s.today(); until < today || until > today+mostExempt {
+	today := s.today()
+	if until < today || until > today+mostExempt {
 		return Change{}, &venue.Invalid{Field: "until", Reason: ReasonRange}
 	}
-	return s.Book.ChangeUnit(ctx, id, by, func(u venue.Unit) (Change, error) { return Exempt(u, by.Reason, until) })
+	return s.Book.ChangeUnit(ctx, id, by, func(u venue.Unit) (Change, error) { return Exempt(u, by.Reason, until, today) })
 }
 
 // mostExempt is for how many days a unit is exempt: then somebody looks again.
