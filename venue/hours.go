@@ -36,13 +36,13 @@ const (
 	upTo    = ` *[-\x{2010}-\x{2015}\x{2212}~〜至到]+ *`
 	daytime = `(\d{1,2})(?::(\d\d)|[点时](半|\d\d分?)?)`
 	// betweenHours stands between days and periods.
-	betweenHours = " 、,；;/和及"
+	betweenHours = " 、,；;:/和及"
 )
 
 const longestNight = 18 * 60 // minutes from the day into the next, unless 次日 says so
 
 var (
-	someDays   = regexp.MustCompile(`^(?:(每天|每日)|(周末)|` + weekday + `([一二三四五六日天])(?:` + upTo + weekday + `?([一二三四五六日天]))?)`)
+	someDays   = regexp.MustCompile(`^(?:(每天|每日)|(周末)|` + weekday + `([一二三四五六日天])(?:` + upTo + weekday + `?([一二三四五六日天])|((?:[、,和及]?[一二三四五六日天])+))?)`)
 	somePeriod = regexp.MustCompile(`^(?:(全天|24小时)+(?:营业|开放)?|` + daytime + upTo + `(次日|第二天)?` + daytime + `)`)
 )
 
@@ -146,6 +146,11 @@ func daysNamed(m []string) (days int) {
 	}
 	number := func(s string) int {
 		return strings.Index("一二三四五六日", strings.Replace(s, "天", "日", 1)) / len("一")
+	}
+	for _, day := range m[5] { // 周六、日
+		if !strings.ContainsRune(betweenHours, day) {
+			days |= 1 << number(string(day))
+		}
 	}
 	first, last := number(m[3]), number(cmp.Or(m[4], m[3]))
 	for day := first; ; day = (day + 1) % 7 {

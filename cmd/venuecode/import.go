@@ -241,7 +241,7 @@ func importTool(ctx context.Context, a *app, question json.RawMessage, say func(
 	if q.DryRun || kind.Name == intake.Subjects.Name { // of subjects what is written is what was looked at
 		o.DryRun = true
 		looked, err := take()
-		if p := looked.Plan; p != nil && err == nil {
+		if p := looked.Plan; p != nil && err == nil && (p.Bad == 0 || q.Partial) {
 			looked.Held = p.Sweeping() && q.Gone == nil || q.Gone != nil && *q.Gone != p.Gone
 			o.Mark = p.Mark
 		}

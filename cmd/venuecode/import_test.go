@@ -144,6 +144,12 @@ func TestAWrongFileDoesNotEmptyTheRegister(t *testing.T) {
 	wantText(t, "that number", take(0, 81, 232, "--gone", "21"), "2 new, 0 changed, 149 the same, 21 gone")
 	wantText(t, "once more", take(0, 81, 232), "0 new, 0 changed, 151 the same, 0 gone")
 	wantText(t, "they are back", take(0, 70, 232), "0 new, 11 changed, 151 the same, 0 gone")
+	if err := os.WriteFile(file, []byte("名称,地址,所属区划\n第81店,东街81号,没有的街道\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, code := runs(t, "import", "subjects", file, "--data", d.data, "--gone", "161"); code != exitFailed || !strings.Contains(stderr, "1 of 1 rows are bad") {
+		t.Errorf("a bad row: %d %s", code, stderr)
+	}
 	help, _, _ := runs(t, "import", "subjects", "--help")
 	wantText(t, "the help", help, "--gone", "--dry-run")
 }

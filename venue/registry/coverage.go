@@ -231,7 +231,10 @@ func (p *Picture) Forsakes(merged, into venue.UnitID) bool {
 		return p.standsFor(&p.units[i])
 	}
 	s, other := subjectOf(merged), subjectOf(into)
-	return s != nil && other != nil && s != other && s.must(p.day)
+	if s == nil || other == nil || s == other || !s.must(p.day) {
+		return false
+	}
+	return !slices.ContainsFunc(p.units, func(h Holding) bool { return h.ID != merged && p.standsFor(&h) == s })
 }
 
 // inherit leaves the subjects of merged units to those that stand for them. A unit

@@ -325,6 +325,28 @@ func TestTheDeadlineIsStrictAndReachesBelow(t *testing.T) {
 	}
 }
 
+// TestASubjectThatHasAnotherUnitIsNotForsaken by the merger of one.
+func TestASubjectThatHasAnotherUnitIsNotForsaken(t *testing.T) {
+	p := NewPicture()
+	for _, id := range []string{"X", "Y"} {
+		p.Subject(id, Subject{Division: "410482", State: SubjectActive})
+	}
+	for id, uscc := range map[venue.UnitID]venue.USCC{"u1": "X", "u2": "", "into": "Y"} {
+		p.Unit(Holding{ID: id, USCC: uscc, Division: "410482"})
+	}
+	for _, others := range []int{0, 1} {
+		var said []Decision
+		if others == 1 {
+			said = []Decision{{Unit: "u2", Subject: "X", Same: true}}
+		}
+		p.Decided(said)
+		p.Sum(today)
+		if got := p.Forsakes("u1", "into"); got != (others == 0) {
+			t.Errorf("with %d other units of it: %v", others, got)
+		}
+	}
+}
+
 // TestAMergedUnitLeavesItsSubject: whoever merges two units that are one need not know
 // which of them the register knows, and what a person said of a unit that is no more
 // keeps nobody from saying it of another.
