@@ -114,13 +114,13 @@ func TestAFaultOfADutyOrAGroupIsNamed(t *testing.T) {
 		path string
 		form url.Values
 	}{
-		"群名称长度不符合要求":           {"/console/groups", group("群")},
-		"群名称含有疑似证件号码或手机号":      {"/console/groups", group("请打13912345678")},
-		"免报的最后一天不能为空":          {"/console/units/unit-a/duty", url.Values{"duty": {"exempt"}, "until": {""}, "reason": {"停业"}}},
-		"免报的最后一天最早是今天，最晚是一年以后": {"/console/units/unit-a/duty", url.Values{"duty": {"exempt"}, "until": {"2022-05-01"}, "reason": {"停业"}}},
-		"上报群不能为空":              {"/console/units/unit-a/duty", url.Values{"duty": {"reports"}, "group": {""}}},
-		"请先勾选要办理的":             {"/console/duties", url.Values{"duty": {"covered"}}},
-		"一次最多办理 500 个":         {"/console/duties", many},
+		"群名称长度不符合要求":      {"/console/groups", group("群")},
+		"群名称含有疑似证件号码或手机号": {"/console/groups", group("请打13912345678")},
+		"免报的最后一天不能为空":     {"/console/units/unit-a/duty", url.Values{"duty": {"exempt"}, "until": {""}, "reason": {"停业"}}},
+		"免报的最后一天最早是今天（已过截止时间的，是明天），最晚是一年以后": {"/console/units/unit-a/duty", url.Values{"duty": {"exempt"}, "until": {"2022-05-01"}, "reason": {"停业"}}},
+		"上报群不能为空":      {"/console/units/unit-a/duty", url.Values{"duty": {"reports"}, "group": {""}}},
+		"请先勾选要办理的":     {"/console/duties", url.Values{"duty": {"covered"}}},
+		"一次最多办理 500 个": {"/console/duties", many},
 	} {
 		c.form.Set("csrf", formToken(token))
 		if got := d.browse("POST", c.path, token, c.form); got.status != 422 || !strings.Contains(got.body, says) {

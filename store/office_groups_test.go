@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/venuecode/venuecode/store"
 	"github.com/venuecode/venuecode/venue"
@@ -167,6 +168,17 @@ func TestWhoIsAbove(t *testing.T) {
 	}
 	if _, err := b.Exempt(ctx, "alone", venue.DayOf(noon), officer); err != nil {
 		t.Error(err)
+	}
+	// Behind the deadline nobody is excused any more who was missing at it.
+	b.Late = func(d venue.Day, at time.Time) bool { return d == venue.DayOf(noon) && at.Equal(noon) }
+	if _, err := b.Exempt(ctx, "top", venue.DayOf(noon), officer); !errors.Is(err, venue.ErrInvalid) {
+		t.Error(err)
+	}
+	if _, err := b.Exempt(ctx, "top", venue.DayOf(noon)+1, officer); err != nil {
+		t.Error(err)
+	}
+	if u, err := b.register.Unit(ctx, "top"); err != nil || u.DutyOn(venue.DayOf(noon)) != venue.DutyReports || u.DutyOn(venue.DayOf(noon)+1) != venue.DutyExempt {
+		t.Errorf("%+v, %v", u, err)
 	}
 	if u, err := b.register.Unit(ctx, "alone"); err != nil || u.DutyReason != officer.Reason || u.DutyUntil != venue.DayOf(noon) || u.Changes != 1 {
 		t.Errorf("%+v, %v", u, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/venuecode/venuecode/miniapp"
 	"github.com/venuecode/venuecode/poster"
 	"github.com/venuecode/venuecode/venue"
+	"github.com/venuecode/venuecode/venue/daily"
 	"github.com/venuecode/venuecode/venue/registry"
 )
 
@@ -29,6 +30,7 @@ func (a *app) registering() *registry.Service {
 			p, err := a.registry.Resolve(ctx, code)
 			return p.Venue.ID, err
 		},
+		Late: daily.Policy{Deadline: timeOfDay(a.config.Reports.Deadline)}.Late,
 	}
 }
 

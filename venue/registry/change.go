@@ -478,31 +478,31 @@ func JoinGroup(u venue.Unit, group venue.GroupID, today venue.Day) (Change, erro
 }
 
 // Cover has above, the nearest unit above u that is not covered itself, report for
-// u too, at once. It must report, or begin to on the next day.
-func Cover(u, above venue.Unit, today venue.Day) (Change, error) {
+// u too, from a first day on. It must report, or begin to on the day after.
+func Cover(u, above venue.Unit, first venue.Day) (Change, error) {
 	switch {
 	case u.Closed():
 		return Change{}, refuse(RuleClosed)
 	case u.Duty == venue.DutyCovered:
 		return Change{}, refuse(RuleAlready)
-	case above.DutyOn(today+1) != venue.DutyReports:
+	case above.DutyOn(first+1) != venue.DutyReports:
 		return Change{}, refuse(RuleAbove)
 	}
-	u = since(u, today)
+	u = since(u, first)
 	u.Duty, u.DutyReason, u.DutyUntil = venue.DutyCovered, "", 0
 	return Change{Act: ActCover, Unit: &u}, nil
 }
 
-// Exempt has nobody expect a number of a unit, at once and up to and including a
-// day. It stays in its group, where it is due again on the day after, but for one that
+// Exempt has nobody expect a number of a unit from a first day up to and including a
+// last one. It stays in its group, where it is due again on the day after, but for one that
 // was covered: it was not due there.
-func Exempt(u venue.Unit, reason string, until, today venue.Day) (Change, error) {
+func Exempt(u venue.Unit, reason string, until, first venue.Day) (Change, error) {
 	if u.Closed() {
 		return Change{}, refuse(RuleClosed)
 	}
 	if u.Duty == venue.DutyCovered {
 		u.Group = ""
 	}
-	u = exempt(since(u, today), reason, until)
+	u = exempt(since(u, first), reason, until)
 	return Change{Act: ActExempt, Unit: &u}, nil
 }

@@ -86,6 +86,8 @@ type Service struct {
 	Clock        venue.Clock      // civil
 	// Resolve finds the venue of a door's code; venue.ErrNotFound.
 	Resolve func(ctx context.Context, code venue.Code) (venue.VenueID, error)
+	// Late tells whether a number of a day comes too late at an instant; nil: never.
+	Late func(d venue.Day, t time.Time) bool
 }
 
 const idBytes = 16
@@ -462,7 +464,7 @@ func (s *Service) Cover(ctx context.Context, id venue.UnitID, by Who) (Change, e
 		if err != nil {
 			return Change{}, err
 		}
-		return Cover(u, above, s.today())
+		return Cover(u, above, s.open())
 	})
 }
 
@@ -479,19 +481,29 @@ func (s *Service) above(ctx context.Context, u venue.Unit) (venue.Unit, error) {
 }
 
 // Exempt has nobody expect a number of a unit until a day is over: by.Reason says
-// why. The day is neither past nor more than a year ahead; *venue.Invalid.
+// why. The day is neither past its deadline nor more than a year ahead; *venue.Invalid.
 func (s *Service) Exempt(ctx context.Context, id venue.UnitID, until venue.Day, by Who) (Change, error) {
-	today := s.today()
-	if until < today || until > today+mostExempt {
+	first := s.open()
+	if until < first || until > first+mostExempt {
 		return Change{}, &venue.Invalid{Field: "until", Reason: ReasonRange}
 	}
-	return s.Book.ChangeUnit(ctx, id, by, func(u venue.Unit) (Change, error) { return Exempt(u, by.Reason, until, today) })
+	return s.Book.ChangeUnit(ctx, id, by, func(u venue.Unit) (Change, error) { return Exempt(u, by.Reason, until, first) })
 }
 
 // mostExempt is for how many days a unit is exempt: then somebody looks again.
 const mostExempt = 366
 
 func (s *Service) today() venue.Day { return venue.DayOf(s.Clock.Now()) }
+
+// open is the first day whose deadline is to come. Who was missing at a deadline is
+// not excused behind it.
+func (s *Service) open() venue.Day {
+	today := s.today()
+	if s.Late != nil && s.Late(today, s.Clock.Now()) {
+		return today + 1
+	}
+	return today
+}
 
 // Merge has one venue stand for another. Both are seen as they are when it is
 // written down.
