@@ -3,9 +3,7 @@ package miniapp
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/base64"
 	"encoding/json"
 	"html/template"
 	"slices"
@@ -294,8 +292,7 @@ func (h *Handler) apply(c *fiber.Ctx) error {
 		if n := len(body.RequestID); n < 8 || n > 64 {
 			return &venue.Invalid{Field: "request_id", Reason: "length"}
 		}
-		sum := sha256.Sum256([]byte("application\x00" + account + "\x00" + body.RequestID))
-		body.ID = base64.RawURLEncoding.EncodeToString(sum[:16])
+		body.ID = h.People.ApplicationID(person, body.RequestID)
 	} else if _, err := h.Apply.Rows.Application(ctx, body.ID); err != nil {
 		return err
 	}
