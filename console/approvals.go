@@ -30,10 +30,37 @@ func notTooMany[ID ~string](ids []ID) error {
 	return nil
 }
 
+// outcome is what became of one of several.
+type outcome struct {
+	Refusal string `json:"refusal,omitempty"` // why it was not done
+}
+
+func (o outcome) refused() bool { return o.Refusal != "" }
+
+// rest are those that were not done.
+func rest[T interface{ refused() bool }](all []T) (rest []T) {
+	for _, a := range all {
+		if a.refused() {
+			rest = append(rest, a)
+		}
+	}
+	return rest
+}
+
+// each does something for each of n, some at once.
+func each(n int, do func(i int)) {
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for i := range n {
+		g.Go(func() error { do(i); return nil })
+	}
+	_ = g.Wait()
+}
+
 // approved is what became of one of several applications.
 type approved struct {
 	applicationRow
-	Refusal string `json:"refusal,omitempty"` // why it was not
+	outcome
 }
 
 type approvals struct {
@@ -42,14 +69,7 @@ type approvals struct {
 }
 
 // Rest are those that were not approved.
-func (a approvals) Rest() (rest []approved) {
-	for _, one := range a.Applications {
-		if one.Refusal != "" {
-			rest = append(rest, one)
-		}
-	}
-	return rest
-}
+func (a approvals) Rest() []approved { return rest(a.Applications) }
 
 // approveApplications approves several, each as if alone. Where one of them is not
 // there, or not in scope, nothing is done.
@@ -69,19 +89,14 @@ func (h *Handler) approveApplications(c *call) (answer, error) {
 		}
 	}
 	out := approvals{Applications: make([]approved, len(list))}
-	var g errgroup.Group
-	g.SetLimit(atOnce)
-	for i, a := range list {
-		g.Go(func() error {
-			after, err := h.approveOne(c, a)
-			if err == nil {
-				a = after
-			}
-			out.Applications[i] = approved{h.applicationRow(a), h.refusal(c.ctx, audit.Object{Kind: "application", ID: a.AuditID()}, err)}
-			return nil
-		})
-	}
-	_ = g.Wait()
+	each(len(list), func(i int) {
+		a := list[i]
+		after, err := h.approveOne(c, a)
+		if err == nil {
+			a = after
+		}
+		out.Applications[i] = approved{h.applicationRow(a), h.outcomeOf(c.ctx, audit.Object{Kind: "application", ID: a.AuditID()}, err)}
+	})
 	out.Approved = len(list) - len(out.Rest())
 	return answer{page: "approved", data: out}, nil
 }
@@ -98,11 +113,11 @@ func (h *Handler) approveOne(c *call, a registry.Application) (registry.Applicat
 	return h.Applying.Approve(c.ctx, a.ID, registry.Who{Account: c.by.User()}, false)
 }
 
-// refusal is what an officer reads of why something was not done to one of several,
-// "" if it was. A fault of ours is logged: the answer is fine otherwise.
-func (h *Handler) refusal(ctx context.Context, of audit.Object, err error) string {
+// outcomeOf is what an officer reads of one of several. A fault of ours is logged: the
+// answer is fine otherwise.
+func (h *Handler) outcomeOf(ctx context.Context, of audit.Object, err error) outcome {
 	if err == nil {
-		return ""
+		return outcome{}
 	}
 	err = plain(err)
 	status, sentence := web.Sentence(err)
@@ -113,5 +128,5 @@ func (h *Handler) refusal(ctx context.Context, of audit.Object, err error) strin
 	if status >= fiber.StatusInternalServerError {
 		h.Log.ErrorContext(ctx, "one of several not done", of.Kind, of.ID, "error", err)
 	}
-	return sentence
+	return outcome{sentence}
 }

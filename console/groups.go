@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/internal/web"
 	"github.com/venuecode/venuecode/store"
@@ -408,7 +406,7 @@ func (h *Handler) setDuty(c *call) (answer, error) {
 // assigned is what became of one of several units.
 type assigned struct {
 	named
-	Refusal string `json:"refusal,omitempty"` // why it stays as it was
+	outcome
 }
 
 type assignments struct {
@@ -417,14 +415,7 @@ type assignments struct {
 }
 
 // Rest are those that stay as they were.
-func (a assignments) Rest() (rest []assigned) {
-	for _, one := range a.Units {
-		if one.Refusal != "" {
-			rest = append(rest, one)
-		}
-	}
-	return rest
-}
+func (a assignments) Rest() []assigned { return rest(a.Units) }
 
 // setDuties says how several units report, each as if alone. Where one of them is
 // not there, or not in scope, nothing is done.
@@ -443,15 +434,10 @@ func (h *Handler) setDuties(c *call) (answer, error) {
 		}
 	}
 	out := assignments{Units: make([]assigned, len(units))}
-	var g errgroup.Group
-	g.SetLimit(atOnce)
-	for i, u := range units {
-		g.Go(func() error {
-			out.Units[i] = assigned{named{u.ID, u.Name}, h.refusal(c.ctx, audit.Object{Kind: "unit", ID: string(u.ID)}, h.assign(c, u, q))}
-			return nil
-		})
-	}
-	_ = g.Wait()
+	each(len(units), func(i int) {
+		u := units[i]
+		out.Units[i] = assigned{named{u.ID, u.Name}, h.outcomeOf(c.ctx, audit.Object{Kind: "unit", ID: string(u.ID)}, h.assign(c, u, q))}
+	})
 	out.Assigned = len(units) - len(out.Rest())
 	return answer{page: "assigned", data: out}, nil
 }

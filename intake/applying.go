@@ -115,24 +115,21 @@ func (r *applyReader) within(ctx context.Context) (map[venue.USCC]venue.Unit, er
 	return found, err
 }
 
-// mostAbove is how many units stand above another at most; those in a circle have
-// no end.
+// mostAbove is how far down from the sender's unit another may be.
 const mostAbove = 32
 
 // below tells whether a unit is the sender's, or stands below it.
 func (r *applyReader) below(ctx context.Context, u venue.Unit) (bool, error) {
-	for range mostAbove {
-		if u.ID == r.from.Unit {
-			return true, nil
-		}
-		if u.Parent == "" {
+	if u.ID == r.from.Unit {
+		return true, nil
+	}
+	steps := 0
+	for above, err := range venue.Above(u, func(id venue.UnitID) (venue.Unit, error) { return r.desk.Register.Unit(ctx, id) }) {
+		if steps++; steps == mostAbove || errors.Is(err, venue.ErrNotFound) {
 			return false, nil
 		}
-		var err error
-		if u, err = r.desk.Register.Unit(ctx, u.Parent); errors.Is(err, venue.ErrNotFound) {
-			return false, nil
-		} else if err != nil {
-			return false, err
+		if err != nil || above.ID == r.from.Unit {
+			return err == nil, err
 		}
 	}
 	return false, nil

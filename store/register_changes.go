@@ -347,24 +347,23 @@ func (r *Register) moveAll(ctx context.Context, c registry.Change) error {
 // below it, however far: what lies between comes below the one, and nobody stands
 // below themselves.
 func (r *Register) rise(ctx context.Context, into, merged venue.Unit) error {
-	seen := map[venue.UnitID]bool{}
-	for above := into.Parent; above != "" && !seen[above]; {
-		if above == merged.ID {
-			row, err := r.reg.units.Update(ctx, string(into.ID), false, func(u *venue.Unit) error {
-				*u = registry.Orphan(*u, merged.Parent)
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-			return r.hang(ctx, []venue.Unit{row.Value})
+	for above, err := range venue.Above(into, func(id venue.UnitID) (venue.Unit, error) { return r.reg.Unit(ctx, id) }) {
+		switch {
+		case errors.Is(err, venue.ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		case above.ID != merged.ID:
+			continue
 		}
-		seen[above] = true
-		u, err := r.reg.Unit(ctx, above)
-		if err != nil && !errors.Is(err, venue.ErrNotFound) {
+		row, err := r.reg.units.Update(ctx, string(into.ID), false, func(u *venue.Unit) error {
+			*u = registry.Orphan(*u, merged.Parent)
+			return nil
+		})
+		if err != nil {
 			return err
 		}
-		above = u.Parent
+		return r.hang(ctx, []venue.Unit{row.Value})
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package venue
 
 import (
+	"iter"
 	"slices"
 	"time"
 )
@@ -91,6 +92,21 @@ func (u Unit) DutyOn(d Day) Duty {
 		return DutyReports
 	}
 	return u.Duty
+}
+
+// Above walks upward from a unit, the nearest above first, as get reads them. It ends
+// at the top, before a circle closes, or with an error of get.
+func Above(u Unit, get func(UnitID) (Unit, error)) iter.Seq2[Unit, error] {
+	return func(yield func(Unit, error) bool) {
+		above := u
+		for seen := map[UnitID]bool{u.ID: true}; above.Parent != "" && !seen[above.Parent]; {
+			seen[above.Parent] = true
+			var err error
+			if above, err = get(above.Parent); !yield(above, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // Group is an office directors' chat group, bound to a division or a sector.

@@ -88,17 +88,15 @@ func (s *Service) reporter(ctx context.Context, id venue.UnitID, t time.Time) (v
 	case unit.DutyOn(day) == venue.DutyExempt:
 		return venue.Unit{}, &Refusal{Why: RefusedExempt}
 	}
-	above := unit
-	for seen := map[venue.UnitID]bool{}; !reports(above, day); {
-		seen[above.ID] = true
-		if above.Parent == "" || seen[above.Parent] {
-			return venue.Unit{}, &Refusal{Why: RefusedCovered}
-		}
-		if above, err = s.Registry.Unit(ctx, above.Parent); err != nil {
+	for above, err := range venue.Above(unit, func(id venue.UnitID) (venue.Unit, error) { return s.Registry.Unit(ctx, id) }) {
+		if err != nil {
 			return venue.Unit{}, fmt.Errorf("unit above %s: %w", id, err)
 		}
+		if reports(above, day) {
+			return venue.Unit{}, &Refusal{Why: RefusedCovered, Above: above.Name}
+		}
 	}
-	return venue.Unit{}, &Refusal{Why: RefusedCovered, Above: above.Name}
+	return venue.Unit{}, &Refusal{Why: RefusedCovered}
 }
 
 // reports tells whether u reports itself on d: every unit does that is neither

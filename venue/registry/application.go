@@ -24,7 +24,7 @@ const (
 
 // Application is a form on its way to a code. Nobody can guess its id: who applied
 // without a login finds it again by that alone. It is drawn or, of a row of a
-// unit's file, a keyed hash of who asks for what, so that the row again is the same.
+// unit's file or a resident's request, a keyed hash, so that the same again is the same.
 type Application struct {
 	ID    string
 	State State
@@ -82,7 +82,7 @@ func (p Policy) Automatic(e Entry, unit venue.Unit, sender Sender) bool {
 }
 
 // AuditID names the application in the audit, whose readers may not open it: its id is
-// the right to see it. An id is 128 random bits, so that its hash needs no key.
+// the right to see it. An id is 128 bits that nobody can guess, so that its hash needs no key.
 func (a Application) AuditID() string {
 	sum := sha256.Sum256([]byte("audit-application\x00" + a.ID))
 	return hex.EncodeToString(sum[:16])

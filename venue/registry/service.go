@@ -470,11 +470,9 @@ func (s *Service) Cover(ctx context.Context, id venue.UnitID, by Who) (Change, e
 
 // above is the nearest unit above that is not covered; zero if there is none.
 func (s *Service) above(ctx context.Context, u venue.Unit) (venue.Unit, error) {
-	for seen := map[venue.UnitID]bool{}; u.Parent != "" && !seen[u.ID]; {
-		seen[u.ID] = true
-		var err error
-		if u, err = s.Book.Unit(ctx, u.Parent); err != nil || u.Duty != venue.DutyCovered && !seen[u.ID] {
-			return u, err
+	for above, err := range venue.Above(u, func(id venue.UnitID) (venue.Unit, error) { return s.Book.Unit(ctx, id) }) {
+		if err != nil || above.Duty != venue.DutyCovered {
+			return above, err
 		}
 	}
 	return venue.Unit{}, nil
