@@ -303,7 +303,7 @@ func (h *Handler) reporting(c *call, u venue.Unit, out *unitPage) error {
 		out.DutyReason, out.DutyUntil = u.DutyReason, u.DutyUntil
 	}
 	if h.today() < u.DutyFrom {
-		out.DutyFrom = u.DutyFrom
+		out.DutyFrom, out.DutyNext = u.DutyFrom, u.Duty
 	}
 	if out.DutyUntil != 0 && out.DutyUntil < h.today() { // it is over, and no group waits
 		out.DutyReason, out.DutyUntil = registry.NotInGroup, 0

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/venuecode/venuecode/access"
 	"github.com/venuecode/venuecode/store"
@@ -277,5 +278,17 @@ func TestHowAUnitReportsIsSetOnItsPage(t *testing.T) {
 	}
 	if got := strings.Join(acts, ", "); got != "group township, cover township, exempt township" {
 		t.Errorf("its history: %s", got)
+	}
+	d.h.Applying.Late = func(venue.Day, time.Time) bool { return true }
+	body := fmt.Sprintf(`{"duty":"exempt","reason":"停业装修","until":%q}`, d.h.today()+3)
+	if got := d.call("POST", "/console/units/unit-a/duty", town, body); got.status != 200 {
+		t.Fatalf("behind the deadline: %d %s", got.status, got.body)
+	}
+	u := decode[unitPage](t, d.call("GET", "/console/units/unit-a", town, ""), 200)
+	if u.Duty != venue.DutyReports || u.DutyFrom != d.h.today()+1 || u.DutyNext != venue.DutyExempt {
+		t.Errorf("exempt from tomorrow: %+v", u)
+	}
+	if page := d.browse("GET", "/console/units/unit-a", town, nil).body; !strings.Contains(page, "；免报，自 "+(d.h.today()+1).String()) {
+		t.Error(page)
 	}
 }

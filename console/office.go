@@ -179,11 +179,12 @@ type unitPage struct {
 	Headcount  int        `json:"headcount"`
 	DutyReason string     `json:"duty_reason,omitempty"`
 	DutyUntil  venue.Day  `json:"duty_until,omitzero"` // the last day of an exemption
-	DutyFrom   venue.Day  `json:"duty_from,omitzero"`  // it reports from then on, and not yet
-	Group      *groupRef  `json:"group,omitempty"`     // if its name may be known
-	Parent     *named     `json:"parent,omitempty"`    // if it is in scope
-	Below      []named    `json:"below"`               // those in scope
-	Form       *duties    `json:"-"`                   // nil: the asker decides nothing about it
+	DutyFrom   venue.Day  `json:"duty_from,omitzero"`  // it has the next duty from then on, and not yet
+	DutyNext   venue.Duty `json:"duty_next,omitempty"`
+	Group      *groupRef  `json:"group,omitempty"`  // if its name may be known
+	Parent     *named     `json:"parent,omitempty"` // if it is in scope
+	Below      []named    `json:"below"`            // those in scope
+	Form       *duties    `json:"-"`                // nil: the asker decides nothing about it
 }
 
 func (h *Handler) unit(c *call) (answer, error) {

@@ -246,7 +246,7 @@ var words = map[string]string{
 	"groups.hint": "办公室主任群：单位在群里上报每日扫码次数，提醒和日报发到群里。单位数是其中本辖区的。", "group.id.hint": "在群里添加机器人，发送“@机器人 帮助”，机器人回复群编号。群编号登记后不能改；换了群的，另行登记，再把原群的单位改编过去。",
 	"webhook": "消息推送地址", "webhook.hint": "在群里添加“消息推送”得到的地址，或者其中的 key。加密保存，以后不再显示。", "webhook.keep": "消息推送地址不填不改。",
 	"ungrouped": "尚未编入上报群", "ungrouped.hint": "登记了、还没有人要求上报的单位。建议的群按区划和行业得出，由您确定，系统不会自动编入。", "ungrouped.back": "返回尚未编入上报群", "none.ungrouped": "没有，都已编入。",
-	"duty.group": "编入上报群，自行上报", "duty.from": "自行上报，自", "duty.until": "免报至（含）", "duty.set": "确定报送方式", "duty.set.chosen": "确定选中的", "duty.set.page": "确定本页全部",
+	"duty.group": "编入上报群，自行上报", "duty.from": "，自", "duty.until": "免报至（含）", "duty.set": "确定报送方式", "duty.set.chosen": "确定选中的", "duty.set.page": "确定本页全部",
 	"duty.hint":      "编入上报群的从次日起上报，今天不算未报；已在上报、换一个群的照常上报。由上级统报和免报当即生效，当天截止以后办的从次日起。免报须填最后一天和事由，期满后在原来的群里恢复上报，没有编入群的回到“尚未编入上报群”。",
 	"assigned.count": "已办理", "assigned.not": "没有办理", "assigned.unit": "家。",
 	"reveal.id": "证件号码", "reveal.phone": "手机号", "reveal.until": "显示至", "reveal.once": "仅显示这一次，到时自动返回列表",

@@ -470,8 +470,8 @@ func JoinGroup(u venue.Unit, group venue.GroupID, today venue.Day) (Change, erro
 		return Change{}, refuse(RuleAlready)
 	case u.DutyOn(today) != venue.DutyReports:
 		u = since(u, today+1)
-	case u.Duty == venue.DutyExempt: // which is over
-		u = since(u, u.DutyUntil+1)
+	case u.Duty == venue.DutyExempt: // which is over, or begins tomorrow
+		u = since(u, min(u.DutyUntil, today)+1)
 	}
 	u.Group, u.Duty, u.DutyReason, u.DutyUntil = group, venue.DutyReports, "", 0
 	return Change{Act: ActGroup, Unit: &u}, nil

@@ -104,6 +104,23 @@ func TestAUnitIsDueFromTheDayAfterItJoinedAGroup(t *testing.T) {
 	}
 }
 
+func TestWhatBeginsTomorrowIsTakenBack(t *testing.T) {
+	was := venue.Unit{Duty: venue.DutyReports, Group: "g"}
+	exempted, err1 := Exempt(was, "停业", aDay+3, aDay+1)
+	covered, err2 := Cover(was, venue.Unit{Duty: venue.DutyReports}, aDay+1)
+	for _, u := range []*venue.Unit{exempted.Unit, covered.Unit} {
+		c, err := JoinGroup(*u, "g", aDay)
+		if err != nil || err1 != nil || err2 != nil {
+			t.Fatal(err, err1, err2)
+		}
+		for day := aDay - 1; day < aDay+6; day++ {
+			if duty := c.Unit.DutyOn(day); duty != venue.DutyReports {
+				t.Errorf("%s from tomorrow, taken back: %s on day %d", u.Duty, duty, day-aDay)
+			}
+		}
+	}
+}
+
 func TestOnlyWhoReportsCovers(t *testing.T) {
 	for _, c := range []struct {
 		name  string
